@@ -1,0 +1,5 @@
+"""The asset graph: one package a stage, in lineage order.
+
+ingestion -> features -> models -> rankings -> compliance -> strategies -> offers -> engagement,
+with `audit` beside them all. A stage imports only the stages before it.
+"""

@@ -1,0 +1,132 @@
+"""Lenders: who they are, when their day ends, what they send and what a contact costs them.
+
+One YAML a lender in `$PAYMENTOR_HOME/lenders/`; a new lender needs no code.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from resources.clock import as_utc
+from resources.errors import ContractError, NotFound
+
+Channel = Literal["email", "sms", "whatsapp", "voice"]
+
+
+class ChannelTerms(BaseModel):
+    """How many contacts a channel can carry a day, and what one costs, by currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    daily_capacity: int = Field(ge=0)
+    cost: dict[str, Decimal]
+
+
+class Lender(BaseModel):
+    """A lender's contract with the platform."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lender_id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    role: Literal["first_party", "third_party"]
+    zone: str
+    daily_cutoff: time
+    known_at: Literal["receipt", "file_name"] = "receipt"
+    feeds: list[str] = Field(min_length=1)
+    required_feeds: list[str]
+    latest_by: time
+    on_missing: Literal["fail", "run_flagged"] = "fail"
+    currencies: list[str] = Field(min_length=1)
+    default_language: str = "en"
+    slots: list[time] = Field(min_length=1)
+    channels: dict[Channel, ChannelTerms] = Field(min_length=1)
+    max_rejected_share: float = Field(default=0.2, ge=0, le=1)
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{zone!r} is not an IANA time zone") from None
+        return zone
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Lender:
+        unknown = set(self.required_feeds) - set(self.feeds)
+        if unknown:
+            raise ValueError(f"required feeds {sorted(unknown)} are not among the feeds")
+        for channel, terms in self.channels.items():
+            absent = set(self.currencies) - set(terms.cost)
+            if absent:
+                raise ValueError(f"channel {channel} has no cost in {sorted(absent)}")
+        return self
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """The lender's zone."""
+        return ZoneInfo(self.zone)
+
+    def cutoff_utc(self, day: date) -> datetime:
+        """When knowledge of `day` closes: `daily_cutoff` on the next day, in the lender's zone.
+
+        A local time that does not exist (clocks go forward) is read with the offset before the
+        change, an ambiguous one as the first (PEP 495, fold=0).
+        """
+        local = datetime.combine(day + timedelta(days=1), self.daily_cutoff, tzinfo=self.tz)
+        return local.astimezone(UTC)
+
+    def latest_by_utc(self, day: date) -> datetime:
+        """Until when the files of `day` are waited for, on the next day."""
+        local = datetime.combine(day + timedelta(days=1), self.latest_by, tzinfo=self.tz)
+        return local.astimezone(UTC)
+
+    def local_day(self, instant: datetime) -> date:
+        """The calendar day of an instant in the lender's zone."""
+        return as_utc(instant).astimezone(self.tz).date()
+
+    def last_closed_day(self, instant: datetime) -> date:
+        """The newest day whose cut-off is not after `instant`."""
+        day = self.local_day(instant)
+        while self.cutoff_utc(day) > as_utc(instant):
+            day -= timedelta(days=1)
+        return day
+
+
+def load_lender(path: Path) -> Lender:
+    """Read one contract; raises ContractError naming the file and every field that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text())
+        lender = Lender.model_validate(content)
+    except yaml.YAMLError as error:
+        raise ContractError(f"{path} is not YAML: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors()
+        )
+        raise ContractError(f"{path} is not a lender contract: {faults}.") from error
+    if lender.lender_id != path.stem:
+        raise ContractError(f"{path} names lender_id {lender.lender_id!r}; rename one of them.")
+    return lender
+
+
+def load_lenders(directory: Path) -> dict[str, Lender]:
+    """Every lender contract of a folder, by lender id; empty when there is none."""
+    return {path.stem: load_lender(path) for path in sorted(directory.glob("*.yaml"))}
+
+
+def lender_named(lenders: dict[str, Lender], lender_id: str) -> Lender:
+    """The lender, or NotFound listing the known ones."""
+    try:
+        return lenders[lender_id]
+    except KeyError:
+        known = ", ".join(lenders) or "none"
+        raise NotFound(f"No lender {lender_id!r}; known ones: {known}.") from None

@@ -1,0 +1,239 @@
+"""The lakehouse: Iceberg tables in one catalog, written by whole commits and read by snapshot.
+
+What belongs here: creating, appending, overwriting, scanning. What does not: what a commit means
+(publications live in `paymentor_assets.audit`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import (
+    NamespaceAlreadyExistsError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
+from pyiceberg.table import Table
+
+from resources.errors import CatalogError, NotFound
+
+
+@dataclass(frozen=True)
+class TableContract:
+    """What a lakehouse table is: name, columns, key, and how its files are laid out.
+
+    `schema` fields carry their description as metadata `{"description": …}`; `key` names the
+    columns that identify a row; `partition_by` names identity-partition columns.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    description: str
+    partition_by: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def namespace(self) -> str:
+        """The first part of the name."""
+        return self.name.split(".", 1)[0]
+
+    @property
+    def column_names(self) -> list[str]:
+        """Column names in order."""
+        return list(self.schema.names)
+
+
+def column(
+    name: str, data_type: pa.DataType, description: str, *, nullable: bool = True
+) -> pa.Field:
+    """One described column of a table contract."""
+    return pa.field(name, data_type, nullable=nullable, metadata={"description": description})
+
+
+#: The types of the house: instants are UTC without a zone, money has two decimals.
+TIMESTAMP = pa.timestamp("us")
+MONEY = pa.decimal128(18, 2)
+
+
+class Lakehouse:
+    """One Iceberg catalog and its tables."""
+
+    def __init__(self, catalog_properties: Mapping[str, str], name: str = "lake") -> None:
+        self.name = name
+        self._properties = dict(catalog_properties)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The pyiceberg catalog, opened at first use."""
+        return load_catalog(self.name, **self._properties)
+
+    def exists(self, name: str) -> bool:
+        """Whether the table is in the catalog."""
+        return bool(self.catalog.table_exists(name))
+
+    def load(self, name: str) -> Table:
+        """The table as it stands now; raises NotFound when it was never made."""
+        try:
+            return self.catalog.load_table(name)
+        except NoSuchTableError:
+            raise NotFound(
+                f"The lakehouse has no table {name}; nothing was written to it yet."
+            ) from None
+
+    def ensure(self, contract: TableContract) -> Table:
+        """Create the table, or check that it is what the contract says.
+
+        Raises CatalogError when columns differ: schema changes are explicit migrations.
+        """
+        try:
+            table = self.catalog.load_table(contract.name)
+        except NoSuchTableError:
+            return self._create(contract)
+        expected = [(f.name, _stored_type(f.type)) for f in contract.schema]
+        actual = [(f.name, _stored_type(f.type)) for f in table.schema().as_arrow()]
+        if expected != actual:
+            missing = [n for n, _ in expected if n not in {a for a, _ in actual}]
+            surplus = [n for n, _ in actual if n not in {e for e, _ in expected}]
+            retyped = [
+                f"{n}: {dict(actual)[n]} instead of {t}"
+                for n, t in expected
+                if n in dict(actual) and dict(actual)[n] != t
+            ]
+            raise CatalogError(
+                f"Table {contract.name} differs from its contract: missing {missing}, "
+                f"surplus {surplus}, other types {retyped}. Write a migration; nothing was changed."
+            )
+        return table
+
+    def _create(self, contract: TableContract) -> Table:
+        with contextlib.suppress(NamespaceAlreadyExistsError):
+            self.catalog.create_namespace(contract.namespace)
+        try:
+            # One transaction, so that no reader ever meets the table without its partitioning.
+            with self.catalog.create_table_transaction(
+                contract.name,
+                schema=contract.schema,
+                partition_spec=UNPARTITIONED_PARTITION_SPEC,
+                properties={"comment": contract.description, **contract.properties},
+            ) as transaction:
+                with transaction.update_schema() as schema:
+                    for f in contract.schema:
+                        schema.update_column(f.name, doc=_description(f))
+                if contract.partition_by:
+                    with transaction.update_spec() as spec:
+                        for name in contract.partition_by:
+                            spec.add_identity(name)
+        except TableAlreadyExistsError:
+            pass  # another writer was first; the caller gets the table that exists
+        return self.catalog.load_table(contract.name)
+
+    def append(self, contract: TableContract, rows: pa.Table, summary: Mapping[str, str]) -> int:
+        """Append rows in one commit; returns the snapshot id."""
+        table = self.ensure(contract)
+        table.append(rows.cast(contract.schema), snapshot_properties=dict(summary))
+        return _head(table)
+
+    def overwrite(
+        self,
+        contract: TableContract,
+        rows: pa.Table,
+        row_filter: BooleanExpression,
+        summary: Mapping[str, str],
+    ) -> int:
+        """Replace exactly the rows that match `row_filter`, also by none; returns the snapshot id.
+
+        One commit for readers of the final metadata: pyiceberg writes the delete and the append as
+        two snapshots of one transaction, and only the second becomes the head.
+        """
+        table = self.ensure(contract)
+        with warnings.catch_warnings():
+            # A first publication replaces nothing; that is no news.
+            warnings.filterwarnings("ignore", message="Delete operation did not match any records")
+            table.overwrite(
+                rows.cast(contract.schema),
+                overwrite_filter=row_filter,
+                snapshot_properties=dict(summary),
+            )
+        return _head(table)
+
+    def head(self, name: str) -> int | None:
+        """The newest snapshot id; None when the table is empty of commits or absent."""
+        if not self.exists(name):
+            return None
+        snapshot = self.load(name).current_snapshot()
+        return None if snapshot is None else snapshot.snapshot_id
+
+    def summary(self, name: str, snapshot_id: int | None = None) -> dict[str, str]:
+        """The snapshot summary (of the head by default); empty when there is no snapshot."""
+        table = self.load(name)
+        snapshot = (
+            table.current_snapshot() if snapshot_id is None else table.snapshot_by_id(snapshot_id)
+        )
+        if snapshot is None or snapshot.summary is None:
+            return {}
+        return dict(snapshot.summary.additional_properties)
+
+    def has_snapshot(self, name: str, snapshot_id: int) -> bool:
+        """Whether the snapshot has not been expired."""
+        return self.load(name).snapshot_by_id(snapshot_id) is not None
+
+    def scan(
+        self,
+        name: str,
+        snapshot_id: int | None = None,
+        row_filter: str | BooleanExpression | None = None,
+        columns: Sequence[str] = ("*",),
+    ) -> pa.Table:
+        """Rows as Arrow, of one snapshot or of the head, in no particular order."""
+        scan = self.load(name).scan(
+            row_filter=AlwaysTrue() if row_filter is None else row_filter,
+            selected_fields=tuple(columns),
+            snapshot_id=snapshot_id,
+        )
+        return plain_types(scan.to_arrow())
+
+    def metadata_location(self, name: str) -> str:
+        """Where the table's current metadata file is."""
+        return str(self.load(name).metadata_location)
+
+
+def plain_types(rows: pa.Table) -> pa.Table:
+    """The same rows with 32-bit offset strings, which is what the contracts say."""
+    fields = [pa.field(f.name, _plain(f.type), f.nullable, f.metadata) for f in rows.schema]
+    return rows.cast(pa.schema(fields))
+
+
+def _plain(data_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_large_string(data_type):
+        return pa.string()
+    if pa.types.is_large_binary(data_type):
+        return pa.binary()
+    if pa.types.is_large_list(data_type) or pa.types.is_list(data_type):
+        return pa.list_(_plain(data_type.value_type))
+    return data_type
+
+
+def _stored_type(data_type: pa.DataType) -> str:
+    plain = _plain(data_type)
+    # Iceberg v2 has no 8- or 16-bit integers; contracts use int32 and int64 only.
+    return str(plain).replace("element: ", "item: ")
+
+
+def _description(f: pa.Field) -> str:
+    return (f.metadata or {}).get(b"description", b"").decode()
+
+
+def _head(table: Table) -> int:
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        raise CatalogError(f"Table {table.name()} has no snapshot after a commit.")
+    return int(snapshot.snapshot_id)
