@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError, UndefinedError
+from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import escape
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -116,7 +116,7 @@ def render(
         if lender.role == "third_party"
         else ""
     )
-    environment = _html if channel in _HTML_CHANNELS else _plain
+    is_html = channel in _HTML_CHANNELS
     values = {
         **variables,
         "lender_name": lender.name,
@@ -127,16 +127,16 @@ def render(
     }
     texts = by_language[used]
     # A subject is a header, not HTML: escaping would show.
-    subject = None if texts.subject is None else _fill(_plain, texts.subject, values, template_id)
-    body = _fill(environment, texts.body, values, template_id)
-    expected = str(escape(opt_out)) if channel in _HTML_CHANNELS else opt_out
+    subject = None if texts.subject is None else _fill(False, texts.subject, values, template_id)
+    body = _fill(is_html, texts.body, values, template_id)
+    expected = str(escape(opt_out)) if is_html else opt_out
     if expected not in body:
         raise RenderingError(
             f"Template {template_id} ({used}) lacks the opt-out sentence; add {{{{ opt_out }}}}."
         )
     return Rendered(
         subject=" ".join(subject.split()) if subject is not None else None,
-        body=body.strip() if channel in _HTML_CHANNELS else " ".join(body.split()),
+        body=body.strip() if is_html else " ".join(body.split()),
         language=used,
         fell_back_from=None if used == language else language,
         template_sha256=sha256(texts.model_dump_json().encode()).hexdigest(),
@@ -150,11 +150,9 @@ def _sentence(by_language: Mapping[str, str], language: str, what: str) -> str:
         raise RenderingError(f"_common.yaml has no {what} in {language!r}; add it.") from None
 
 
-def _fill(
-    environment: SandboxedEnvironment, text: str, values: Mapping[str, object], template_id: str
-) -> str:
+def _fill(is_html: bool, text: str, values: Mapping[str, object], template_id: str) -> str:
     try:
-        return environment.from_string(text).render(values)
+        return _compiled(is_html, text).render(values)
     except UndefinedError as error:
         raise RenderingError(
             f"Template {template_id} needs a variable the action does not carry: {error.message}. "
@@ -162,6 +160,11 @@ def _fill(
         ) from error
     except TemplateError as error:
         raise RenderingError(f"Template {template_id} cannot be filled in: {error}.") from error
+
+
+@lru_cache(maxsize=1024)
+def _compiled(is_html: bool, text: str) -> Template:
+    return (_html if is_html else _plain).from_string(text)
 
 
 def _find(template_id: str, directory: Path) -> tuple[Treatment, Channel]:
@@ -182,10 +185,12 @@ def load_treatments(directory: Path = TEMPLATES_DIR) -> dict[str, Treatment]:
     for path in sorted(directory.glob("[!_]*.yaml")):
         content = _read(path)
         try:
-            treatment = Treatment(
-                treatment=content.pop("treatment"),
-                variables=content.pop("variables"),
-                channels=content,
+            treatment = Treatment.model_validate(
+                {
+                    "treatment": content.pop("treatment"),
+                    "variables": content.pop("variables"),
+                    "channels": content,
+                }
             )
         except (KeyError, ValidationError) as error:
             raise ContractError(f"{path} is not a template file: {error}.") from error

@@ -118,7 +118,7 @@ def test_the_collector_notice_is_said_by_third_parties_only() -> None:
 
 
 def test_a_template_without_the_opt_out_sentence_is_refused(tmp_path: Path) -> None:
-    common = Path(__file__).parents[2] / "paymentor_assets/engagement/templates/_common.yaml"
+    common = Path(__file__).parents[3] / "paymentor_assets/engagement/templates/_common.yaml"
     (tmp_path / "_common.yaml").write_text(common.read_text())
     bare = {"treatment": "bare", "variables": [], "sms": {"en": {"body": "Pay now."}}}
     (tmp_path / "bare.yaml").write_text(yaml.safe_dump(bare))

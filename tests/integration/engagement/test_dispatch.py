@@ -1,0 +1,414 @@
+"""Dispatch: nothing forbidden leaves, nothing leaves twice, and every decision says why."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import insert, select
+
+from paymentor_assets.audit import ledger
+from paymentor_assets.engagement import sending
+from paymentor_assets.engagement.sending import MOST_SENDS, back_off
+from resources.channels import Channel, LocalOutbox, Message, MessageRef, Receipt
+from resources.clock import naive_utc
+from resources.crash_points import SimulatedCrash, armed
+from resources.errors import ChannelError, PayMentorError
+from resources.operational_schema import sealed_days, suppressions
+from tests.support.engagement_world import DAY, SLOT, World, address_of, at, minutes
+
+CRASH_POINTS = [
+    "engagement.before_lease",
+    "engagement.after_lease",
+    "engagement.after_send",
+    "engagement.after_sends",
+    "engagement.after_record",
+]
+
+
+def suppress(world: World, customer: str, *, channel: str = "*") -> None:
+    with world.store.write() as connection:
+        connection.execute(
+            insert(suppressions).values(
+                suppression_id=f"s-{customer}",
+                lender_id="meridian",
+                customer_id=customer,
+                channel=channel,
+                purpose="*",
+                reason="opted_out",
+                source_event_id=f"e-{customer}",
+                effective_at_utc=naive_utc(world.clock.now()),
+            )
+        )
+
+
+def test_an_allowed_action_leaves_once_and_is_written_down_everywhere(world: World) -> None:
+    world.publish_permissions(["C1"])
+    action_id = world.plan("C1")
+    result = world.dispatch()
+    assert (result.allowed, result.sent, result.blocked) == (1, 1, 0)
+    [message] = world.outbox()
+    assert message["to"] == address_of("C1", "sms")
+    assert message["body"].startswith("Meridian Finance: INR 1500.00 on account ..")
+    assert world.states() == {action_id: "sent"}
+    [verdict] = world.verdicts()
+    facts = json.loads(verdict["facts"])
+    assert verdict["verdict"] == "allow"
+    assert facts["permission"] == "granted"
+    assert facts["kill_switch"] is False
+    assert facts["language"] == "en"
+    assert "ingestion" in facts["sources"]
+    [delivery] = world.deliveries()
+    assert delivery["provider_message_id"] == message["provider_message_id"]
+    assert (delivery["status"], delivery["cost"]) == ("sent", Decimal("0.2500"))
+    with world.store.read() as connection:
+        sealed = connection.execute(select(sealed_days)).one()
+    assert (sealed.as_of_date, sealed.plan_publication_id) == (DAY, "plan-1")
+    assert ledger.verify(world.store) == 2
+
+    again = world.dispatch()
+    assert (again.allowed, again.sent) == (0, 0)
+    assert len(world.outbox()) == len(world.deliveries()) == 1
+
+
+def test_no_personal_data_in_the_store_or_the_reveal_record(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    world.dispatch()
+    [reveal] = world.reveals
+    assert (reveal.actor, reveal.purpose) == ("engagement.dispatch", "send meridian 2026-06-02")
+    address = address_of("C1", "sms")
+    text = repr(world.verdicts()) + repr(world.deliveries()) + repr(world.reveals)
+    assert address not in text
+    assert address.encode() not in (world.root / "operational.db").read_bytes()
+    assert address not in repr(
+        Message(
+            "a", "l", None, "sms", "p", address, "en", "t", None, "b", DAY, SLOT, Decimal(1), "I"
+        )
+    )
+
+
+def test_nothing_leaves_before_its_scheduled_instant(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1", scheduled_at_utc=naive_utc(SLOT + minutes(1)))
+    assert world.dispatch(until=SLOT + timedelta(days=3)).allowed == 0
+    world.clock.advance_to(SLOT + minutes(1))
+    assert world.dispatch().sent == 1
+
+
+def test_the_kill_switch_pulled_after_planning_stops_everything(world: World) -> None:
+    world.publish_permissions(["C1", "C2"])
+    world.plan("C1")
+    world.plan("C2")
+    world.set_kill_switch("on")
+    result = world.dispatch()
+    assert (result.sent, result.blocked) == (0, 2)
+    assert result.blocked_by_rule == {"KILL-SWITCH": 2}
+    assert world.outbox() == []
+    with world.store.read() as connection:
+        assert connection.execute(select(sealed_days)).all() == []
+
+
+def test_the_kill_switch_pulled_between_lease_and_send_stops_the_rest(world: World) -> None:
+    world.publish_permissions(["C1", "C2"])
+    world.plan("C1")
+    world.plan("C2")
+
+    class PullsAfterFirst(LocalOutbox):
+        def send(self, message: Message) -> Receipt:
+            receipt = super().send(message)
+            world.set_kill_switch("on")
+            return receipt
+
+    outbox = PullsAfterFirst(world.root / "outbox")
+    result = world.dispatch(channels={"sms": outbox})
+    assert (result.sent, result.blocked) == (1, 1)
+    assert len(world.outbox()) == 1
+    assert sorted(world.states().values()) == ["blocked", "sent"]
+
+
+def test_a_permission_withdrawn_after_planning_blocks(world: World) -> None:
+    world.publish_permissions(["C1", "C2"])
+    world.plan("C1")
+    world.plan("C2")
+    world.publish_permissions(["C2"], status="withdrawn", known_at=at(2026, 6, 2, 3, 0))
+    result = world.dispatch()
+    assert (result.sent, result.blocked) == (1, 1)
+    assert "HOUSE-PERMISSION" in result.blocked_by_rule
+    assert [m["account_id"] for m in world.outbox()] == ["ACC-C1"]
+
+
+def test_no_permission_at_all_blocks(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C9")
+    assert world.dispatch().blocked == 1
+
+
+def test_nothing_published_blocks_everything(world: World) -> None:
+    world.plan("C1")
+    result = world.dispatch()
+    assert (result.sent, result.blocked) == (0, 1)
+    assert "fact not available" in world.verdicts()[0]["violated_rules"]
+
+
+def test_a_suppression_after_planning_blocks(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    suppress(world, "C1", channel="sms")
+    assert world.dispatch().blocked_by_rule == {"HOUSE-SUPPRESSION": 1}
+
+
+def test_two_actions_of_one_person_count_each_other(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1", channel="sms")
+    world.plan("C1", channel="email")
+    result = world.dispatch()
+    assert (result.sent, result.blocked) == (1, 1)
+    assert result.blocked_by_rule == {"HOUSE-CAP": 1}
+    assert len(world.outbox()) == 1
+
+
+def test_too_early_is_deferred_within_the_day_and_sent_then(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1", scheduled_at_utc=at(2026, 6, 2, 1, 0))  # 06:30 in India
+    world.clock.at = datetime(2026, 6, 2, 1, 0, tzinfo=UTC)
+    result = world.dispatch_day()
+    assert (result.deferred, result.sent) == (1, 1)
+    [first, second] = world.verdicts()
+    assert (first["verdict"], first["defer_until_utc"]) == ("defer", at(2026, 6, 2, 2, 30))
+    assert (second["verdict"], second["attempt"]) == ("allow", 2)
+    assert world.outbox()[0]["sent_at_utc"] == "2026-06-02T02:30:00Z"
+
+
+def test_too_late_would_wait_into_another_day_and_is_blocked(world: World) -> None:
+    world.publish_permissions(["C1"])
+    late = datetime(2026, 6, 2, 14, 0, tzinfo=UTC)  # 19:30 in India
+    world.plan("C1", scheduled_at_utc=naive_utc(late))
+    world.clock.at = late
+    result = world.dispatch()
+    assert (result.blocked, result.deferred) == (1, 0)
+    assert world.verdicts()[0]["verdict"] == "defer"
+    assert list(world.states().values()) == ["blocked"]
+
+
+def test_a_day_that_is_over_is_cancelled_not_sent_late(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    world.clock.advance_to(SLOT + timedelta(days=1))
+    result = world.dispatch()
+    assert (result.cancelled, result.sent) == (1, 0)
+    assert "DAY-OVER" in world.verdicts()[0]["violated_rules"]
+
+
+def test_a_message_that_cannot_be_worded_fails_alone(world: World) -> None:
+    world.publish_permissions(["C1", "C2"])
+    broken = world.plan("C1", payload=json.dumps({"amount_due": "10.00"}))
+    world.plan("C2")
+    result = world.dispatch()
+    assert (result.failed, result.sent) == (1, 1)
+    assert world.states()[broken] == "failed"
+    assert [d["status"] for d in world.deliveries()] == ["failed", "sent"]
+
+
+def test_a_language_without_template_falls_back_and_says_so(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1", language="bn")
+    assert world.dispatch().sent == 1
+    facts = json.loads(world.verdicts()[0]["facts"])
+    assert (facts["language"], facts["language_fell_back_from"]) == ("en", "bn")
+
+
+def test_an_address_the_vault_does_not_know_fails_alone(world: World) -> None:
+    world.publish_permissions(["C1", "C2"])
+    lost = world.plan("C1", address_token="phone-unknown")
+    world.plan("C2")
+    result = world.dispatch()
+    assert (result.failed, result.sent) == (1, 1)
+    assert world.states()[lost] == "failed"
+
+
+class Flaky:
+    """A channel that fails `times` times, before or after it took the message."""
+
+    def __init__(
+        self, inner: Channel, times: int, *, took_it: bool, transient: bool = True
+    ) -> None:
+        self.inner, self.left, self.took_it, self.transient = inner, times, took_it, transient
+        self.calls = 0
+
+    def send(self, message: Message) -> Receipt:
+        self.calls += 1
+        if self.left:
+            self.left -= 1
+            if self.took_it:
+                self.inner.send(message)
+            raise ChannelError("the provider timed out", is_transient=self.transient)
+        return self.inner.send(message)
+
+    def find(self, ref: MessageRef) -> Receipt | None:
+        return self.inner.find(ref)
+
+
+def test_a_transient_error_is_tried_again_after_a_back_off(world: World) -> None:
+    world.publish_permissions(["C1"])
+    action_id = world.plan("C1")
+    flaky = Flaky(world.channels["sms"], 2, took_it=False)
+    result = world.dispatch_day(channels={"sms": flaky})
+    assert (result.retried, result.sent, flaky.calls) == (2, 1, 3)
+    waited = back_off(action_id, 1) + back_off(action_id, 2)
+    assert world.clock.now() == SLOT + waited
+    assert [v["verdict"] for v in world.verdicts()] == ["allow"] * 3
+    assert len(world.deliveries()) == len(world.outbox()) == 1
+
+
+def test_a_channel_that_took_it_and_timed_out_is_asked_and_not_used_again(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    flaky = Flaky(world.channels["sms"], 1, took_it=True)
+    result = world.dispatch_day(channels={"sms": flaky})
+    assert (result.sent, result.retried, flaky.calls) == (1, 0, 1)
+
+
+def test_attempts_are_bounded(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    flaky = Flaky(world.channels["sms"], 99, took_it=False)
+    result = world.dispatch_day(channels={"sms": flaky})
+    assert (result.failed, flaky.calls) == (1, MOST_SENDS)
+    assert world.deliveries()[0]["status"] == "failed"
+
+
+def test_a_permanent_error_is_not_tried_again(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    flaky = Flaky(world.channels["sms"], 9, took_it=False, transient=False)
+    result = world.dispatch_day(channels={"sms": flaky})
+    assert (result.failed, flaky.calls) == (1, 1)
+
+
+def test_back_off_doubles_and_spreads() -> None:
+    waits = [back_off("a", n).total_seconds() for n in range(1, 6)]
+    assert all(15 * 2**n <= wait <= 45 * 2**n for n, wait in enumerate(waits))
+    assert back_off("a", 1) == back_off("a", 1) != back_off("b", 1)
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+def test_a_crash_at_any_point_neither_loses_nor_doubles_a_message(world: World, point: str) -> None:
+    customers = [f"C{n}" for n in range(4)]
+    world.publish_permissions(customers)
+    for customer in customers:
+        world.plan(customer)
+    with armed(point), pytest.raises(SimulatedCrash):
+        world.dispatch()
+    before = {m["action_id"]: m["sent_at_utc"] for m in world.outbox()}
+    world.dispatch_day()
+    after = {m["action_id"]: m["sent_at_utc"] for m in world.outbox()}
+    assert len(after) == 4
+    assert before.items() <= after.items()
+    assert set(world.states().values()) == {"sent"}
+    sent = [d for d in world.deliveries() if d["status"] == "sent"]
+    assert sorted(d["action_id"] for d in sent) == sorted(after)
+    ledger.verify(world.store)
+
+
+def test_a_lease_that_has_not_run_out_is_left_alone(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    with armed("engagement.after_lease"), pytest.raises(SimulatedCrash):
+        world.dispatch()
+    world.clock.advance_to(SLOT + minutes(4))
+    result = world.dispatch()
+    assert (result.recovered, result.sent) == (0, 0)
+    world.clock.advance_to(SLOT + minutes(5))
+    result = world.dispatch()
+    assert (result.sent, result.recovered) == (1, 0)
+    assert [v["attempt"] for v in world.verdicts()] == [1, 2]
+
+
+def test_a_sent_but_unrecorded_message_is_recovered_even_when_it_would_be_blocked_now(
+    world: World,
+) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    with armed("engagement.after_send"), pytest.raises(SimulatedCrash):
+        world.dispatch()
+    suppress(world, "C1")
+    world.clock.advance_to(SLOT + minutes(6))
+    result = world.dispatch()
+    assert (result.recovered, result.sent, result.blocked) == (1, 1, 0)
+    assert world.deliveries()[0]["occurred_at_utc"] == naive_utc(SLOT)
+
+
+def test_an_unsent_leased_message_is_judged_anew(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    with armed("engagement.after_lease"), pytest.raises(SimulatedCrash):
+        world.dispatch()
+    suppress(world, "C1")
+    world.clock.advance_to(SLOT + minutes(6))
+    result = world.dispatch()
+    assert (result.sent, result.blocked) == (0, 1)
+    assert world.outbox() == []
+
+
+def test_a_channel_that_cannot_answer_is_asked_later(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    with armed("engagement.after_send"), pytest.raises(SimulatedCrash):
+        world.dispatch()
+    real = world.channels["sms"]
+
+    class Silent:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def send(self, message: Message) -> Receipt:
+            raise AssertionError("must not send before the channel has answered")
+
+        def find(self, ref: MessageRef) -> Receipt | None:
+            self.asked += 1
+            if self.asked < 3:
+                raise ChannelError("down", is_transient=True)
+            return real.find(ref)
+
+    result = world.dispatch_day(channels={"sms": Silent()})
+    assert (result.recovered, len(world.deliveries())) == (1, 1)
+
+
+def test_a_dispatcher_that_lost_its_lease_changes_nothing(world: World) -> None:
+    world.publish_permissions(["C1"])
+    world.plan("C1")
+    with armed("engagement.after_sends"), pytest.raises(SimulatedCrash):
+        world.dispatch()
+    with world.store.read() as connection:
+        [stale] = sending.queue.unsettled(connection, "meridian", naive_utc(SLOT + minutes(9)))
+    receipt = world.channels["sms"].find(stale.ref)
+    world.clock.advance_to(SLOT + minutes(6))
+    assert world.dispatch().recovered == 1
+    late = sending.Outcome(stale, "sent", receipt)
+    assert sending.record(world.store, world.clock, [late]) == {}
+    assert len(world.deliveries()) == 1
+
+
+def test_an_unforeseen_fault_records_what_was_sent_and_leaves_the_rest(world: World) -> None:
+    world.publish_permissions(["C1", "C2", "C3"])
+    for customer in ("C1", "C2", "C3"):
+        world.plan(customer)
+
+    class Breaks(LocalOutbox):
+        calls = 0
+
+        def send(self, message: Message) -> Receipt:
+            self.calls += 1
+            if self.calls == 2:
+                raise PayMentorError("the disk is full")
+            return super().send(message)
+
+    with pytest.raises(PayMentorError, match="disk is full"):
+        world.dispatch(channels={"sms": Breaks(world.root / "outbox")})
+    assert len(world.deliveries()) == 1
+    world.dispatch_day()
+    assert len(world.outbox()) == 3
+    assert len(world.deliveries()) == 3
