@@ -15,8 +15,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import pyarrow as pa
-from pyiceberg.expressions import And, BooleanExpression, EqualTo, GreaterThanOrEqual
-from pyiceberg.expressions import LessThanOrEqual
+from pyiceberg.expressions import (
+    And,
+    BooleanExpression,
+    EqualTo,
+    GreaterThanOrEqual,
+    LessThanOrEqual,
+)
 from sqlalchemy import Connection, and_, or_, select
 
 from paymentor_assets.audit.publications import Publication, newest
@@ -79,7 +84,13 @@ class GateFacts:
     suppressions: pa.Table | None = None
     contacts: pa.Table | None = None
     kill_switch: bool | None = None
+    #: Stage of the lakehouse to the publication id that was read.
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def publications(self) -> list[str]:
+        """The publication ids behind these facts."""
+        return sorted(self.sources.values())
 
     def with_contacts(self, more: pa.Table) -> GateFacts:
         """The same facts with further contacts counted in (schema CONTACTS)."""
@@ -94,7 +105,6 @@ class GateFacts:
             as_of_utc=hot.as_of_utc,
             suppressions=hot.suppressions,
             kill_switch=hot.kill_switch,
-            sources={**self.sources, "operational_store": f"{hot.as_of_utc.isoformat()}Z"},
         )
         return facts.with_contacts(hot.contacts)
 
@@ -247,8 +257,9 @@ def _own_conversations(
         return (
             con.execute(
                 "SELECT customer_id, account_id, coalesce(channel, 'voice') AS channel, "
-                "'collections' AS purpose, occurred_at_utc AS contacted_at_utc, false AS is_outbound, "
-                "true AS is_connected, true AS is_conversation, CAST(NULL AS VARCHAR) AS candidate_id "
+                "'collections' AS purpose, occurred_at_utc AS contacted_at_utc, "
+                "false AS is_outbound, true AS is_connected, true AS is_conversation, "
+                "CAST(NULL AS VARCHAR) AS candidate_id "
                 "FROM events WHERE customer_id IS NOT NULL ORDER BY event_id"
             )
             .to_arrow_table()
@@ -315,8 +326,10 @@ class _Reader:
         """The legacy contact log of the last weeks; all of it is about collections."""
         rows = self._query(
             "contact_history",
-            ["contact_id", "customer_id", "account_id", "channel", "direction", "outcome"]
-            + ["contacted_at_utc"],
+            [
+                *("contact_id", "customer_id", "account_id", "channel", "direction", "outcome"),
+                "contacted_at_utc",
+            ],
             # Reading: a failed call never connected (1006.14(b)(3)(ii)); only a call is a
             # conversation, whoever began it.
             "SELECT customer_id, account_id, channel, 'collections' AS purpose, contacted_at_utc, "
@@ -366,7 +379,7 @@ class _Reader:
             return con.execute(sql).to_arrow_table().cast(schema)
 
     def _has_any(self, name: str, snapshot: int, known: BooleanExpression) -> bool:
-        return self._lake.scan(name, snapshot, known, ["_row_number"]).num_rows > 0
+        return bool(self._lake.scan(name, snapshot, known, ["_row_number"]).num_rows)
 
 
 def _latest(key: str) -> str:

@@ -6,7 +6,7 @@ What belongs here: the SQL of the pass. Which facts exist is `facts`, what a rul
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -99,7 +99,8 @@ class Judgement:
         first, last = self.con.execute(
             "SELECT min(scheduled_at_utc), max(scheduled_at_utc) FROM candidates"
         ).fetchone() or (None, None)
-        first = first or datetime(1970, 1, 1)
+        # Without candidates nothing is judged, and any span of offsets will do.
+        first = first or self._facts.as_of_utc
         last = last or first
         self._earliest = first - timedelta(days=self.window_days + 2)
         zones = [
@@ -274,13 +275,9 @@ class Judgement:
             for c in self.clauses
             if c.violation.counted is not None and c.rule.is_in_force(self._facts.as_of_utc.date())
         )
-        sources = ", ".join(
-            f"{quote(name)}: {quote(value)}" for name, value in sorted(self._facts.sources.items())
-        )
         as_of = quote(f"{self._facts.as_of_utc.isoformat()}Z")
         return f"""json_object(
             'as_of_utc', {as_of},
-            'sources', {{{sources}}},
             'local_time', strftime(c.local_at, '%Y-%m-%dT%H:%M:%S'),
             'kill_switch', c.is_kill_switch_on,
             'permission', c.permission_status,

@@ -12,6 +12,7 @@ from datetime import date, time
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import orjson
@@ -320,7 +321,7 @@ def _refuse_overlaps(rules: Iterable[Rule]) -> None:
         clauses.setdefault((rule.id, rule.clause), []).append(rule)
     for versions in clauses.values():
         ordered = sorted(versions, key=lambda rule: rule.effective_from)
-        for earlier, later in zip(ordered, ordered[1:], strict=False):
+        for earlier, later in pairwise(ordered):
             if earlier.effective_to is None or earlier.effective_to > later.effective_from:
                 raise ValueError(
                     f"{earlier.name} versions {earlier.version} and {later.version} are in force "
