@@ -8,16 +8,41 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from resources.clock import as_utc
 from resources.errors import ContractError, NotFound
 
 Channel = Literal["email", "sms", "whatsapp", "voice"]
+
+
+def _no_number(value: object) -> object:
+    # YAML reads an unquoted 10:00 as 600 (base 60), which would pass for ten past midnight.
+    if isinstance(value, int | float):
+        raise ValueError(f'{value} is a number; write the time in quotes, as in "06:00"')
+    return value
+
+
+def _no_offset(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError(f"{value} has an offset; write the local time in the lender's zone")
+    return value
+
+
+LocalTime = Annotated[time, BeforeValidator(_no_number), AfterValidator(_no_offset)]
 
 
 class ChannelTerms(BaseModel):
@@ -38,15 +63,15 @@ class Lender(BaseModel):
     name: str
     role: Literal["first_party", "third_party"]
     zone: str
-    daily_cutoff: time
+    daily_cutoff: LocalTime
     known_at: Literal["receipt", "file_name"] = "receipt"
     feeds: list[str] = Field(min_length=1)
     required_feeds: list[str]
-    latest_by: time
+    latest_by: LocalTime
     on_missing: Literal["fail", "run_flagged"] = "fail"
     currencies: list[str] = Field(min_length=1)
     default_language: str = "en"
-    slots: list[time] = Field(min_length=1)
+    slots: list[LocalTime] = Field(min_length=1)
     channels: dict[Channel, ChannelTerms] = Field(min_length=1)
     max_rejected_share: float = Field(default=0.2, ge=0, le=1)
 
