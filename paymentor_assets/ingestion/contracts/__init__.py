@@ -1,0 +1,1 @@
+"""Feed contracts (YAML, one a feed) and what follows from them."""

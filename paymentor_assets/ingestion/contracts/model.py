@@ -1,0 +1,166 @@
+"""The form of a feed contract, and the loader of the contracts in `feeds/`.
+
+A contract says everything that ingestion knows about a feed: columns, types, keys, ranges, which
+columns hold personal data, and the table each record goes to. `contract_version` is a hash of that
+content, so a row in `raw.ingested_files` tells which promise the file was held to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from resources.errors import ContractError
+
+FEEDS_DIR = Path(__file__).parent / "feeds"
+
+ColumnType = Literal[
+    "text", "date", "local_date", "timestamp", "decimal", "integer", "double", "boolean"
+]
+PiiKind = Literal["name", "phone", "email", "national_id", "aa_handle", "narration"]
+#: Kinds whose values can be revealed again by the vault; the others only ever exist as tokens.
+REVERSIBLE_KINDS: frozenset[str] = frozenset({"name", "phone", "email", "national_id", "aa_handle"})
+
+
+class ColumnContract(BaseModel):
+    """One column as delivered.
+
+    `local_date` is a date, or an instant of which the written local date counts. `above` is an
+    exclusive lower bound. `not_after` names what the value may not lie after: the file's business
+    date, or its delivery. `paths` are JSON paths tried in order; `of: parent` reads them in the
+    enclosing record. `values: list` joins a JSON array with ";". `derived` columns are not read
+    but computed from the others.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    type: ColumnType
+    description: str = Field(min_length=1)
+    required: bool = False
+    pii: PiiKind | None = None
+    region: str | None = None
+    min: Decimal | None = None
+    above: Decimal | None = None
+    max: Decimal | None = None
+    enum: tuple[str, ...] | None = None
+    pattern: str | None = None
+    not_after: Literal["business_date", "delivery"] | None = None
+    paths: tuple[str, ...] = ()
+    of: Literal["record", "parent"] = "record"
+    values: Literal["one", "list"] = "one"
+    derived: Literal["narration_category"] | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            re.compile(pattern)
+        return pattern
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> ColumnContract:
+        if self.pii is not None and self.type != "text":
+            raise ValueError(f"{self.name}: personal data is text before it becomes a token")
+        if self.not_after and self.type not in ("date", "local_date", "timestamp"):
+            raise ValueError(f"{self.name}: not_after applies to dates and instants")
+        if self.not_after == "business_date" and self.type == "timestamp":
+            raise ValueError(f"{self.name}: an instant is compared with the delivery")
+        return self
+
+    @property
+    def stored_name(self) -> str:
+        """The column's name in `raw.*`: personal data is stored as a token."""
+        return f"{self.name}_token" if self.pii else self.name
+
+
+class RecordContract(BaseModel):
+    """One kind of record in a feed, and the `raw.*` table it goes to.
+
+    `key` names stored columns. `business_date` names the column that must equal the business date
+    in the file name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str = Field(pattern=r"^raw\.[a-z][a-z0-9_]*$")
+    description: str
+    key: tuple[str, ...] = Field(min_length=1)
+    business_date: str | None = None
+    columns: tuple[ColumnContract, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> RecordContract:
+        stored = [c.stored_name for c in self.columns]
+        if len(set(stored)) != len(stored):
+            raise ValueError(f"{self.table}: a column name is used twice")
+        if absent := [k for k in self.key if k not in stored]:
+            raise ValueError(f"{self.table}: key columns {absent} are not stored columns")
+        if self.business_date and self.business_date not in {c.name for c in self.columns}:
+            raise ValueError(f"{self.table}: no column {self.business_date}")
+        return self
+
+    @property
+    def delivered_columns(self) -> tuple[ColumnContract, ...]:
+        """Columns that are read from the file."""
+        return tuple(c for c in self.columns if c.derived is None)
+
+
+class FeedContract(BaseModel):
+    """One feed: its format and its kinds of record (parent before child)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feed: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str
+    format: Literal["delimited", "aa_consents", "aa_deposits"]
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    may_be_empty: bool = False
+    records: tuple[RecordContract, ...] = Field(min_length=1, max_length=2)
+
+    @property
+    def contract_version(self) -> str:
+        """16 hex characters of the hash of the contract's content."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Column names of a delimited feed."""
+        return tuple(c.name for c in self.records[0].delivered_columns)
+
+
+def load_feed(path: Path) -> FeedContract:
+    """Read one contract; raises ContractError naming the file and every fault in it."""
+    try:
+        contract = FeedContract.model_validate(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, re.error) as error:
+        raise ContractError(f"{path} cannot be read as a feed contract: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors()
+        )
+        raise ContractError(f"{path} is not a feed contract: {faults}.") from error
+    if contract.feed != path.stem:
+        raise ContractError(f"{path} names feed {contract.feed!r}; rename one of them.")
+    return contract
+
+
+@cache
+def load_feeds() -> dict[str, FeedContract]:
+    """Every feed contract of the platform by feed name."""
+    feeds = [load_feed(path) for path in sorted(FEEDS_DIR.glob("*.yaml"))]
+    return {contract.feed: contract for contract in feeds}
+
+
+def feed_of_table() -> dict[str, FeedContract]:
+    """Which feed fills which `raw.*` table."""
+    return {record.table: feed for feed in load_feeds().values() for record in feed.records}

@@ -1,0 +1,1 @@
+"""Bytes to all-text relations in DuckDB, one module a format; no Dagster, no contract checks."""

@@ -1,0 +1,140 @@
+"""Delimited text to an all-text relation: header checked, every record one row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+import duckdb
+
+from paymentor_assets.ingestion.contracts.model import FeedContract
+from paymentor_assets.ingestion.parsers.json_lines import STAGED
+from paymentor_assets.ingestion.parsers.lines import RecordReader
+from resources.duck import quote
+from resources.errors import RejectedFile
+
+#: What foreign bytes were read as; tells which column they stand in.
+_REPLACED = 0xFFFD
+_OTHER_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
+
+
+def read_header(reader: RecordReader, contract: FeedContract) -> tuple[str, ...]:
+    """The column names of the file, in its own order.
+
+    Raises RejectedFile: EMPTY_FILE when there is nothing, HEADER_MISMATCH naming the columns that
+    are missing or too many, or the delimiter that the file seems to use instead.
+    """
+    line = reader.header()
+    if not line.strip():
+        raise RejectedFile(
+            "EMPTY_FILE", f"{reader.name} has no header line; deliver the file again, complete."
+        )
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise RejectedFile(
+            "HEADER_MISMATCH",
+            f"{reader.name}: the header is not UTF-8 text (byte {error.start + 1}); the contract "
+            "of the feed asks for UTF-8.",
+        ) from None
+    names = _split(text, contract.delimiter)
+    expected = contract.header
+    if sorted(names) == sorted(expected):
+        return tuple(names)
+    for delimiter, word in _OTHER_DELIMITERS.items():
+        if delimiter != contract.delimiter and sorted(_split(text, delimiter)) == sorted(expected):
+            raise RejectedFile(
+                "HEADER_MISMATCH",
+                f"{reader.name} is delimited by {word}; the contract of feed {contract.feed} asks "
+                f"for {_OTHER_DELIMITERS.get(contract.delimiter, repr(contract.delimiter))}. "
+                "Deliver it so.",
+            )
+    missing = [n for n in expected if n not in names]
+    extra = [n for n in names if n not in expected]
+    repeated = sorted({n for n in names if names.count(n) > 1})
+    faults = [
+        f"{label} {', '.join(repr(n[:40]) for n in columns[:10])}"
+        for label, columns in (("missing", missing), ("extra", extra), ("repeated", repeated))
+        if columns
+    ]
+    raise RejectedFile(
+        "HEADER_MISMATCH",
+        f"{reader.name}, header: {'; '.join(faults)}. The contract of feed {contract.feed} has "
+        f"{len(expected)} columns; deliver exactly those.",
+    )
+
+
+def check_ending(reader: RecordReader, columns: int, delimiter: str) -> None:
+    """Refuse a file that stops in the middle of its last row.
+
+    A last row without newline but with all its columns is accepted, since many writers end so; one
+    with too few columns means the rest of the file is missing, and nothing of it may be trusted.
+    """
+    if reader.is_terminated or not reader.rows:
+        return
+    found = len(_split(reader.last_record, delimiter))
+    if found < columns:
+        raise RejectedFile(
+            "TRUNCATED_FILE",
+            f"{reader.name}, row {reader.rows}: the file ends in the middle of the row, after "
+            f"{found} of {columns} columns; deliver it again, complete.",
+        )
+
+
+def stage_delimited(
+    con: duckdb.DuckDBPyConnection,
+    contract: FeedContract,
+    headers: dict[tuple[str, ...], list[int]],
+) -> None:
+    """Table `fields_0` from table `records`: place, parse_error, one text a column.
+
+    `headers` maps each order of columns to the files that have it. Blank text is NULL; a record
+    that has the wrong number of columns or is not UTF-8 has all columns NULL and a parse_error.
+    """
+    names = ", ".join(f'"{n}" VARCHAR' for n in contract.header)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE fields_0 ({STAGED}, {names})")
+    for header, files in headers.items():
+        con.execute(_fields_sql(header, contract.header, files, contract.delimiter))
+
+
+def _fields_sql(
+    header: Sequence[str], wanted: Sequence[str], files: Sequence[int], delimiter: str
+) -> str:
+    d = quote(delimiter)
+    escaped = rf"\x{{{ord(delimiter):02x}}}"
+    pattern = quote(rf'("(?:[^"]|"")*"|[^"{escaped}]*){escaped}')
+    unquoted = (
+        f"list_transform(regexp_extract_all(record || {d}, {pattern}, 1), lambda x: "
+        """CASE WHEN x[1] = '"' THEN replace(x[2:-2], '""', '"') ELSE x END)"""
+    )
+    position = {name: i for i, name in enumerate(header, start=1)}
+    columns = ", ".join(
+        f"CASE WHEN parse_error IS NULL THEN nullif(trim(f[{position[n]}]), '') END AS \"{n}\""
+        for n in wanted
+    )
+    names = f"[{', '.join(map(quote, header))}]"
+    return f"""
+        INSERT INTO fields_0
+        SELECT file_index, row_number, row_number, parse_error,
+               CASE WHEN NOT is_utf8 AND column_count = {len(header)} THEN ({names})[list_position(
+                   list_transform(f, lambda x: contains(x, chr({_REPLACED}))), true)] END,
+               column_count, {columns}
+        FROM (
+            SELECT *, CASE WHEN NOT is_utf8 THEN 'NOT_UTF8'
+                           WHEN column_count <> {len(header)} THEN 'WRONG_COLUMN_COUNT'
+                      END AS parse_error
+            FROM (
+                SELECT *, len(f) AS column_count
+                FROM (
+                    SELECT file_index, row_number, is_utf8,
+                           CASE WHEN contains(record, '"') THEN {unquoted}
+                                ELSE string_split(record, {d}) END AS f
+                    FROM records WHERE file_index IN ({", ".join(map(str, files))})
+                )
+            )
+        )
+    """
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]

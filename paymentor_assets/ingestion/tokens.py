@@ -1,0 +1,168 @@
+"""Tokens: what stands in the lakehouse in the place of personal data.
+
+A value is brought to one canonical form first, so that two spellings of a phone number meet; then
+HMAC-SHA256 with a key of its lender and kind, in SQL:
+`sha256(opad || unhex(sha256(ipad || value)))` (RFC 2104). A token reads `<kind><key id>_<32 hex>`,
+e.g. `ph1_…`. Only distinct values are worked on, however many rows repeat them.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import unicodedata
+from collections.abc import Iterable
+from hashlib import sha256
+
+import duckdb
+import phonenumbers
+import pyarrow as pa
+
+from paymentor_assets.ingestion.contracts.model import (
+    REVERSIBLE_KINDS,
+    FeedContract,
+    PiiKind,
+    RecordContract,
+)
+from resources.vault import KEY_ID, Vault
+
+_PREFIX: dict[PiiKind, str] = {
+    "name": "nm",
+    "phone": "ph",
+    "email": "em",
+    "national_id": "id",
+    "aa_handle": "aa",
+    "narration": "na",
+}
+_BLOCK = 64  # bytes of a SHA-256 block
+_SPACE = r"[ \t\r\n\f\v]+"
+
+#: SQL over `raw`. Phones are absent: their form needs a numbering plan, see `canonical_phone`.
+_CANONICAL_SQL: dict[PiiKind, str] = {
+    "name": f"lower(nfc_normalize(trim(regexp_replace(raw, '{_SPACE}', ' ', 'g'))))",
+    "email": "lower(trim(raw))",
+    "national_id": "upper(regexp_replace(raw, '[^A-Za-z0-9]', '', 'g'))",
+    "aa_handle": "lower(trim(raw))",
+    "narration": "trim(raw)",
+}
+#: What the vault gives back; a name keeps its spelling, since a message addresses a person by it.
+_SEALED_SQL: dict[PiiKind, str] = {"name": f"trim(regexp_replace(raw, '{_SPACE}', ' ', 'g'))"}
+
+
+def canonical(kind: PiiKind, value: str, region: str | None = None) -> str:
+    """The form of a value that is hashed; the same as the SQL of `stage_tokens` yields."""
+    match kind:
+        case "phone":
+            return canonical_phone(value, region)
+        case "name":
+            return unicodedata.normalize("NFC", re.sub(_SPACE, " ", value).strip(" ")).lower()
+        case "national_id":
+            return re.sub("[^A-Za-z0-9]", "", value).upper()
+        case "email" | "aa_handle":
+            return value.strip(" ").lower()
+        case "narration":
+            return value.strip(" ")
+
+
+def canonical_phone(value: str, region: str | None) -> str:
+    """E.164; a number that no numbering plan can read keeps its digits."""
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return re.sub("[^0-9+]", "", value)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def token_of(
+    vault: Vault, lender_id: str, kind: PiiKind, value: str, region: str | None = None
+) -> str:
+    """The token of one value, e.g. to find out who an inbound message came from."""
+    key = vault.token_key(lender_id, kind)
+    digest = hmac.new(key, canonical(kind, value, region).encode(), sha256).hexdigest()
+    return f"{_PREFIX[kind]}{KEY_ID}_{digest[:32]}"
+
+
+def stage_tokens(
+    con: duckdb.DuckDBPyConnection, contract: FeedContract, vault: Vault, lender_id: str
+) -> None:
+    """Tables `pii_<kind>` (raw, token, sealed_value) for the distinct values in `fields_*`."""
+    for kind in kinds_of(contract.records):
+        sources = [
+            f'SELECT "{column.name}" AS raw FROM fields_{i}'
+            for i, record in enumerate(contract.records)
+            for column in record.delivered_columns
+            if column.pii == kind
+        ]
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE pii_raw AS SELECT DISTINCT raw FROM "
+            f"({' UNION ALL '.join(sources)}) WHERE raw IS NOT NULL"
+        )
+        if kind == "phone":
+            _stage_phones(con, contract)
+        else:
+            con.execute(
+                "CREATE OR REPLACE TEMP TABLE pii_canonical AS "
+                f"SELECT raw, {_CANONICAL_SQL[kind]} AS canonical FROM pii_raw"
+            )
+        inner, outer = _pads(vault.token_key(lender_id, kind))
+        # The keys travel as parameters, never as SQL text, which could end in a log.
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE pii_{kind} AS
+            SELECT raw, {_SEALED_SQL.get(kind, "canonical")} AS sealed_value,
+                   CASE WHEN canonical <> '' THEN '{_PREFIX[kind]}{KEY_ID}_' || left(
+                       sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(canonical)))), 32)
+                   END AS token
+            FROM pii_canonical
+            """,
+            {"inner": inner, "outer": outer},
+        )
+
+
+def seal_accepted(con: duckdb.DuckDBPyConnection, contract: FeedContract, vault: Vault) -> int:
+    """Put the values behind the tokens of `accepted_*` into the vault; returns how many were new.
+
+    Values that stand only in rejected rows stay out: nobody may ever ask for them by token.
+    """
+    sealed = 0
+    for kind in kinds_of(contract.records):
+        if kind not in REVERSIBLE_KINDS:
+            continue
+        used = " UNION ".join(
+            f'SELECT "{column.stored_name}" FROM accepted_{i}'
+            for i, record in enumerate(contract.records)
+            for column in record.delivered_columns
+            if column.pii == kind
+        )
+        values = con.execute(
+            f"SELECT token, min(sealed_value) FROM pii_{kind} WHERE token IN ({used}) "
+            "GROUP BY token ORDER BY token"
+        ).fetchall()
+        sealed += vault.seal(dict(values))
+    return sealed
+
+
+def kinds_of(records: Iterable[RecordContract]) -> list[PiiKind]:
+    """Kinds of personal data in these records, in a fixed order."""
+    found = {c.pii for record in records for c in record.delivered_columns if c.pii}
+    return [kind for kind in _PREFIX if kind in found]
+
+
+def _stage_phones(con: duckdb.DuckDBPyConnection, contract: FeedContract) -> None:
+    regions = {c.region for r in contract.records for c in r.delivered_columns if c.pii == "phone"}
+    region = next(iter(regions))
+    raw = [row[0] for row in con.execute("SELECT raw FROM pii_raw ORDER BY raw").fetchall()]
+    phones = pa.table(
+        {
+            "raw": pa.array(raw, pa.string()),
+            "canonical": pa.array([canonical_phone(v, region) for v in raw], pa.string()),
+        }
+    )
+    con.register("phones", phones)
+    con.execute("CREATE OR REPLACE TEMP TABLE pii_canonical AS SELECT * FROM phones")
+    con.unregister("phones")
+
+
+def _pads(key: bytes) -> tuple[bytes, bytes]:
+    padded = key.ljust(_BLOCK, b"\0")
+    return bytes(b ^ 0x36 for b in padded), bytes(b ^ 0x5C for b in padded)
