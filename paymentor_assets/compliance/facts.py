@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 import pyarrow as pa
@@ -122,9 +123,9 @@ class HotFacts:
 def lake_facts(lake: Lakehouse, lender: Lender, instant: datetime) -> GateFacts:
     """Facts of the lakehouse as known at `instant` (aware): rows with `_known_at` not after it.
 
-    A feed of which the lender has delivered nothing by then is not available (None). Only the
-    legacy contact log may be outside the lender's contract: then our own deliveries are all
-    contacts there are.
+    A feed of which the lender has delivered nothing by then, not even an empty file, is not
+    available (None). Only the legacy contact log may be outside the lender's contract: then our own
+    deliveries are all contacts there are.
     """
     at = naive_utc(instant)
     publication = newest(lake, "ingestion", lender.lender_id)
@@ -358,28 +359,46 @@ class _Reader:
         narrower: BooleanExpression | None = None,
     ) -> pa.Table | None:
         name = f"raw.{feed}"
-        if name not in self._publication.tables:
-            return None
-        known = And(
-            EqualTo("_lender_id", self._lender_id),
-            LessThanOrEqual("_known_at", self._at.isoformat()),
-        )
-        snapshot = self._publication.table(name).snapshot_id
-        provenance = ["_known_at", "_file_id", "_row_number"]
-        rows = self._lake.scan(
-            name,
-            snapshot,
-            known if narrower is None else And(known, narrower),
-            [*columns, *provenance],
-        )
-        if rows.num_rows == 0 and not self._has_any(name, snapshot, known):
-            return None
+        rows = None
+        if name in self._publication.tables:
+            columns = [*columns, "_known_at", "_file_id", "_row_number"]
+            rows = self._scan(name, self._known if narrower is None else And(self._known, narrower))
+            rows = rows.select(columns)
+        if rows is None or rows.num_rows == 0:
+            return schema.empty_table() if self._is_delivered(feed) else None
         with connect() as con:
             con.register("known", rows)
             return con.execute(sql).to_arrow_table().cast(schema)
 
-    def _has_any(self, name: str, snapshot: int, known: BooleanExpression) -> bool:
-        return bool(self._lake.scan(name, snapshot, known, ["_row_number"]).num_rows)
+    def _is_delivered(self, feed: str) -> bool:
+        """Whether an accepted file of the feed, be it without rows, was known by then."""
+        if any(row["feed"] == feed for row in self._files):
+            return True
+        name = f"raw.{feed}"
+        return name in self._publication.tables and bool(self._scan(name, self._known).num_rows)
+
+    @cached_property
+    def _files(self) -> list[dict[str, str]]:
+        name = "raw.ingested_files"
+        if name not in self._publication.tables:
+            return []
+        taken_in = And(
+            EqualTo("lender_id", self._lender_id),
+            EqualTo("status", "ingested"),
+            LessThanOrEqual("known_at", self._at.isoformat()),
+        )
+        files = self._scan(name, taken_in).select(["feed"])
+        return [dict(row) for row in files.to_pylist()]
+
+    @property
+    def _known(self) -> BooleanExpression:
+        return And(
+            EqualTo("_lender_id", self._lender_id),
+            LessThanOrEqual("_known_at", self._at.isoformat()),
+        )
+
+    def _scan(self, name: str, row_filter: BooleanExpression) -> pa.Table:
+        return self._lake.scan(name, self._publication.table(name).snapshot_id, row_filter)
 
 
 def _latest(key: str) -> str:

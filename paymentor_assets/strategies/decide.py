@@ -235,27 +235,27 @@ def _counts_sql(con: duckdb.DuckDBPyConnection, rulebook: Rulebook) -> str:
     """
 
 
-#: Template variables of every treatment, and under `_candidate` what the gate at dispatch must be
-#: told again. Tokens and amounts only.
+#: Template variables of every treatment, and what the gate at dispatch must be told again. Amounts
+#: and codes only: the queue holds no personal data.
 _PAYLOAD = """CAST(CASE p.candidate_kind WHEN 'contact' THEN json_object(
       'overdue_amount', CAST(p.amount_due AS VARCHAR),
       'days_past_due', p.days_past_due,
       'instalments', p.instalments,
       'instalment_amount', CAST(CAST(ceil(p.amount_due * 100 / coalesce(p.instalments, 1)) / 100
         AS DECIMAL(18,2)) AS VARCHAR),
-      '_candidate', json_object('locality', p.locality,
-        'amount_due', CAST(p.amount_due AS VARCHAR)))
+      'locality', p.locality,
+      'amount_due', CAST(p.amount_due AS VARCHAR))
     ELSE json_object(
       'offered_amount', CAST(p.offer_amount AS VARCHAR),
       'annual_rate_percent', printf('%.2f', p.offer_annual_rate * 100),
       'tenor_months', p.offer_tenor_months,
       'emi', CAST(p.offer_emi AS VARCHAR),
       'expires_on', strftime(p.offer_expires_at_utc, '%Y-%m-%d'),
-      '_candidate', json_object('locality', p.locality,
-        'offer_id', p.offer_id,
-        'offer_amount', CAST(p.offer_amount AS VARCHAR),
-        'offer_annual_rate', p.offer_annual_rate,
-        'offer_tenor_months', p.offer_tenor_months,
-        'offer_emi', CAST(p.offer_emi AS VARCHAR),
-        'offer_expires_at_utc', strftime(p.offer_expires_at_utc, '%Y-%m-%dT%H:%M:%S'))) END
+      'locality', p.locality,
+      'offer_id', p.offer_id,
+      'offer_amount', CAST(p.offer_amount AS VARCHAR),
+      'offer_annual_rate', p.offer_annual_rate,
+      'offer_tenor_months', p.offer_tenor_months,
+      'offer_emi', CAST(p.offer_emi AS VARCHAR),
+      'offer_expires_at_utc', strftime(p.offer_expires_at_utc, '%Y-%m-%dT%H:%M:%S')) END
     AS VARCHAR)"""

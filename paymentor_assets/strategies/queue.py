@@ -7,11 +7,9 @@ the plan. Both refuse a sealed day inside their own transaction.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +17,6 @@ from sqlalchemy import Connection, insert, select, update
 
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import Publication
-from paymentor_assets.compliance.candidate import JUDGED
 from resources.clock import Clock, naive_utc
 from resources.crash_points import reach, register
 from resources.errors import SealedDayError
@@ -153,36 +150,6 @@ def enqueue(
         reach("strategies.inside_enqueue")
     reach("strategies.after_enqueue")
     return change
-
-
-def queued_candidates(rows: Iterable[Mapping[str, Any]], at: datetime | None = None) -> pa.Table:
-    """Rows of the `actions` table as candidates (schema JUDGED) for the gate at dispatch.
-
-    `at` (naive UTC) is the instant of sending, by default each action's scheduled one: the gate
-    judges when a message leaves, not when it should have.
-    """
-    return pa.Table.from_pylist([_candidate(row, at) for row in rows], JUDGED)
-
-
-def _candidate(row: Mapping[str, Any], at: datetime | None) -> dict[str, object]:
-    stated = json.loads(row["payload"]).get("_candidate", {})
-    expires = stated.get("offer_expires_at_utc")
-    return {
-        **{name: row[name] for name in JUDGED.names if name in row},
-        "candidate_kind": row["kind"],
-        "scheduled_at_utc": row["scheduled_at_utc"] if at is None else at,
-        "locality": stated.get("locality"),
-        "amount_due": _decimal(stated.get("amount_due")),
-        "offer_amount": _decimal(stated.get("offer_amount")),
-        "offer_annual_rate": stated.get("offer_annual_rate"),
-        "offer_tenor_months": stated.get("offer_tenor_months"),
-        "offer_emi": _decimal(stated.get("offer_emi")),
-        "offer_expires_at_utc": None if expires is None else datetime.fromisoformat(expires),
-    }
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
 
 
 def _values(row: Mapping[str, Any], publication: Publication, now: datetime) -> dict[str, object]:
