@@ -174,19 +174,21 @@ class _Dispatcher:
             instant = self.clock.now()
             now = naive_utc(instant)
             waiting = queue.still_waiting(connection, batch)
+            last = outcomes.last_attempts(connection, waiting)
             hot = hot_facts(connection, self.lender.lender_id, instant, include_queue=True)
             verdicts = judge_now(waiting, facts.with_hot(hot), self.rulebook, now)
             for action in waiting:
                 words = rendered[action.action_id]
+                attempt = max(action.attempt, last.get(action.action_id, 0)) + 1
                 verdict = verdicts[action.action_id]
                 if not action.is_within_its_day(now):
-                    self._cancel(connection, action, verdict, now)
+                    self._cancel(connection, action, attempt, verdict, now)
                     result.cancelled += 1
                 elif isinstance(words, RenderingError):
-                    self._fail(connection, action, words, now)
+                    self._fail(connection, action, attempt, words, now)
                     result.failed += 1
                 else:
-                    item = self._apply(connection, action, verdict, words, now, result)
+                    item = self._apply(connection, action, attempt, verdict, words, now, result)
                     leased.extend([] if item is None else [item])
         return leased
 
@@ -194,12 +196,12 @@ class _Dispatcher:
         self,
         connection: Connection,
         action: QueuedAction,
+        attempt: int,
         verdict: Verdict,
         words: Rendered,
         now: datetime,
         result: DispatchResult,
     ) -> Leased | None:
-        attempt = action.attempt + 1
         until = verdict.defer_until
         can_wait = (
             verdict.verdict == "defer"
@@ -207,7 +209,7 @@ class _Dispatcher:
             and until > now
             and action.is_within_its_day(until)
         )
-        self._write_verdict(connection, action, verdict.verdict, verdict, now, words)
+        self._write_verdict(connection, action, attempt, verdict.verdict, verdict, now, words)
         if verdict.verdict == "allow":
             lease_until = now + LEASE
             queue.move(connection, action, "sending", now, attempt=attempt, lease_until=lease_until)
@@ -224,19 +226,24 @@ class _Dispatcher:
         return None
 
     def _cancel(
-        self, connection: Connection, action: QueuedAction, verdict: Verdict, now: datetime
+        self,
+        connection: Connection,
+        action: QueuedAction,
+        attempt: int,
+        verdict: Verdict,
+        now: datetime,
     ) -> None:
-        self._write_verdict(connection, action, "block", verdict, now, None, DAY_OVER)
-        queue.move(connection, action, "cancelled", now, attempt=action.attempt + 1)
+        self._write_verdict(connection, action, attempt, "block", verdict, now, None, DAY_OVER)
+        queue.move(connection, action, "cancelled", now, attempt=attempt)
 
     def _fail(
         self,
         connection: Connection,
         action: QueuedAction,
+        attempt: int,
         error: RenderingError,
         now: datetime,
     ) -> None:
-        attempt = action.attempt + 1
         queue.move(connection, action, "sending", now, attempt=attempt)
         outcomes.record_end(
             connection,
@@ -251,6 +258,7 @@ class _Dispatcher:
         self,
         connection: Connection,
         action: QueuedAction,
+        attempt: int,
         name: str,
         verdict: Verdict,
         now: datetime,
@@ -272,7 +280,7 @@ class _Dispatcher:
         outcomes.record_verdict(
             connection,
             action,
-            attempt=action.attempt + 1,
+            attempt=attempt,
             verdict=name,
             violated_rules=verdict.violated_rules if violated_rules is None else violated_rules,
             defer_until=verdict.defer_until,

@@ -51,7 +51,7 @@ def judge_now(
             row["verdict"],
             row["violated_rules"],
             row["defer_until_utc"],
-            json.loads(row["facts_read"]),
+            {**json.loads(row["facts_read"]), "sources": dict(facts.sources)},
         )
         for row in evaluate(candidates, facts, rulebook).to_pylist()
     }
@@ -62,6 +62,7 @@ def judge_now(
 
 
 def _candidate(action: QueuedAction, now: datetime) -> dict[str, Any]:
+    # The queue has no columns for what only some rules read; the plan puts it into the payload.
     payload = action.payload
     return {
         "candidate_id": action.candidate_id,
@@ -97,4 +98,4 @@ def _instant(value: object) -> datetime | None:
     if value is None:
         return None
     instant = datetime.fromisoformat(str(value))
-    return instant.replace(tzinfo=None) if instant.tzinfo is None else naive_utc(instant)
+    return instant if instant.tzinfo is None else naive_utc(instant)

@@ -8,6 +8,8 @@ whole.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from resources.duck import quote
 
 MASK = "[masked]"
@@ -60,6 +62,6 @@ def address_sql(provider: str, payload: str) -> str:
     )
 
 
-def address_kind(provider: str) -> str:
+def address_kind(provider: str) -> Literal["email", "phone"]:
     """Which kind of address a provider writes to: `email` or `phone`."""
     return "email" if provider == "ses" else "phone"

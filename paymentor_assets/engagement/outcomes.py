@@ -6,6 +6,7 @@ All of it runs on the caller's write transaction.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -48,6 +49,19 @@ def record_verdict(
             decided_at_utc=now,
         )
     )
+
+
+def last_attempts(connection: Connection, actions: Sequence[QueuedAction]) -> dict[str, int]:
+    """The number of the newest verdict on each action that has one, by action id.
+
+    The verdicts outlive the queue: a plan that is made again starts its actions anew.
+    """
+    query = (
+        select(dispatch_verdicts.c.action_id, func.max(dispatch_verdicts.c.attempt).label("last"))
+        .where(dispatch_verdicts.c.action_id.in_([action.action_id for action in actions]))
+        .group_by(dispatch_verdicts.c.action_id)
+    )
+    return {row.action_id: row.last for row in connection.execute(query)}
 
 
 def allowed_attempts(connection: Connection, action_id: str) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.audit.offsets import STREAM_OFFSETS, append_with_offsets, open_at_head
 from paymentor_assets.audit.publications import RunInfo
+from paymentor_assets.compliance.local_time import zone_offsets
 from paymentor_assets.engagement.masking import address_kind, address_sql, masked_sql
 from paymentor_assets.engagement.tables import RAW_EVENTS
-from paymentor_assets.ingestion.tokens import tokens_of
+from paymentor_assets.ingestion.tokens import token_of
 from paymentor_assets.lenders import Lender, lender_named
 from resources.clock import naive_utc
 from resources.crash_points import reach, register
@@ -141,6 +144,7 @@ def _to_rows(records: pa.Table, vault: Vault, lender: Lender, run: RunInfo) -> p
             "FROM records ORDER BY ALL"
         ).fetchall()
         con.register("address_tokens", _address_tokens(addresses, vault, lender))
+        con.register("offsets", _offsets(records, lender))
         return (
             con.execute(
                 f"""
@@ -154,11 +158,11 @@ def _to_rows(records: pa.Table, vault: Vault, lender: Lender, run: RunInfo) -> p
                     r.payload_sealed,
                     t.token AS address_token,
                     r.arrived_at_utc AS received_at_utc,
-                    CAST(timezone({quote(lender.zone)}, timezone('UTC', r.arrived_at_utc)) AS DATE)
-                        AS known_date,
+                    CAST(r.arrived_at_utc + to_seconds(o.offset_seconds) AS DATE) AS known_date,
                     r.arrived_at_utc AS _known_at,
                     CAST(? AS TIMESTAMP) AS _ingested_at
                 FROM records AS r
+                ASOF JOIN offsets AS o ON r.arrived_at_utc >= o.from_utc
                 LEFT JOIN address_tokens AS t
                     ON t.provider = r.provider
                     AND t.address = {address_sql("r.provider", "r.payload")}
@@ -174,12 +178,20 @@ def _to_rows(records: pa.Table, vault: Vault, lender: Lender, run: RunInfo) -> p
 def _address_tokens(
     addresses: list[tuple[str, str | None]], vault: Vault, lender: Lender
 ) -> pa.Table:
-    rows: dict[str, list[str]] = {"provider": [], "address": [], "token": []}
-    for kind in ("phone", "email"):
-        mine = [(p, a) for p, a in addresses if a and address_kind(p) == kind]
-        tokens = tokens_of(vault, lender.lender_id, kind, [address for _, address in mine])
-        for (provider, address), token in zip(mine, tokens, strict=True):
-            rows["provider"].append(provider)
-            rows["address"].append(address)
-            rows["token"].append(token)
-    return pa.table(rows, schema=pa.schema([(name, pa.string()) for name in rows]))
+    rows = [
+        {
+            "provider": provider,
+            "address": address,
+            "token": token_of(vault, lender.lender_id, address_kind(provider), address),
+        }
+        for provider, address in addresses
+        if address
+    ]
+    schema = pa.schema([(name, pa.string()) for name in ("provider", "address", "token")])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _offsets(records: pa.Table, lender: Lender) -> pa.Table:
+    arrived = pc.min_max(records.column("arrived_at_utc")).as_py()
+    hour = arrived["min"].replace(minute=0, second=0, microsecond=0)
+    return zone_offsets([lender.zone], hour, arrived["max"] + timedelta(hours=1))

@@ -233,6 +233,7 @@ class World:
             "overdue_amount": "1500.00",
             "days_past_due": 12,
             "amount_due": "1500.00",
+            "locality": "elsewhere",
         }
         row = {
             "action_id": action_id,

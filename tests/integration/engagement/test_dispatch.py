@@ -204,7 +204,7 @@ def test_a_day_that_is_over_is_cancelled_not_sent_late(world: World) -> None:
 
 def test_a_message_that_cannot_be_worded_fails_alone(world: World) -> None:
     world.publish_permissions(["C1", "C2"])
-    broken = world.plan("C1", payload=json.dumps({"amount_due": "10.00"}))
+    broken = world.plan("C1", payload=json.dumps({"amount_due": "10.00", "locality": "elsewhere"}))
     world.plan("C2")
     result = world.dispatch()
     assert (result.failed, result.sent) == (1, 1)
