@@ -1,0 +1,1 @@
+"""Model families, one module each: which features, which targets, which settings."""

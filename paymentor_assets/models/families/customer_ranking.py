@@ -1,0 +1,222 @@
+"""Customer ranking: who is likely to pay within 7 and 30 days, and how much within 30.
+
+Amounts enter only as ratios (to the instalment, the income, the principal), so that rupees and
+dollars share one model. Targets are those of features.repayment_labels; the expected amount is
+learned as a share of what falls due, `due_30d = overdue + one instalment`, and multiplied back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from paymentor_assets.models.feature_spec import Feature, account, profile
+
+FAMILY = "customer_ranking"
+
+#: Purpose code of "explicit consent for monitoring of the accounts" (Sahamati purpose codes): the
+#: only one under which collections may look at account-aggregator data.
+AA_PURPOSE = "104"
+
+AA_IS_COVERED = f"coalesce(list_contains(string_split(p.aa_purposes, ';'), '{AA_PURPOSE}'), false)"
+
+_INCOME = f"(CASE WHEN {AA_IS_COVERED} THEN p.income_monthly ELSE p.declared_monthly_income END)"
+
+#: What falls due within the 30-day horizon, in the account's currency.
+DUE_30D = "(coalesce(a.overdue_amount, 0) + coalesce(a.emi_amount, 0))"
+
+FEATURES: tuple[Feature, ...] = (
+    # the loan
+    Feature("product", "category", "a.product", "the product"),
+    Feature("currency", "category", "a.currency", "the market of the loan"),
+    account("annual_rate", "the yearly interest rate"),
+    account("tenor_months", "the tenor in months"),
+    account("months_on_book", "months since the loan was opened"),
+    Feature(
+        "outstanding_share",
+        "number",
+        "a.outstanding_amount / nullif(a.principal_amount, 0)",
+        "the share of the principal still outstanding",
+    ),
+    # where it stands
+    account("emis_overdue", "instalments overdue"),
+    account("days_past_due", "days past due"),
+    account("days_to_next_due", "days to the next due date"),
+    Feature(
+        "overdue_emis",
+        "number",
+        "a.overdue_amount / nullif(a.emi_amount, 0)",
+        "the overdue amount in instalments",
+    ),
+    account("max_dpd_30d", "the most days past due within 30 days"),
+    account("max_dpd_90d", "the most days past due within 90 days"),
+    account("max_dpd_180d", "the most days past due within 180 days"),
+    account("days_delinquent_90d", "days spent delinquent within 90 days"),
+    # how it was paid
+    account("payments_30d", "payments within 30 days"),
+    account("payments_90d", "payments within 90 days"),
+    account("payments_180d", "payments within 180 days"),
+    account("bounces_90d", "bounced payments within 90 days"),
+    account("days_since_last_payment", "days since the last payment"),
+    account("on_time_share_180d", "the share of instalments paid on time within 180 days"),
+    Feature(
+        "paid_emis_30d",
+        "number",
+        "a.paid_amount_30d / nullif(a.emi_amount, 0)",
+        "instalments' worth paid within 30 days",
+    ),
+    Feature(
+        "paid_emis_90d",
+        "number",
+        "a.paid_amount_90d / nullif(a.emi_amount, 0)",
+        "instalments' worth paid within 90 days",
+    ),
+    Feature(
+        "paid_emis_180d",
+        "number",
+        "a.paid_amount_180d / nullif(a.emi_amount, 0)",
+        "instalments' worth paid within 180 days",
+    ),
+    # how contact went
+    account("contacts_email_30d", "e-mails sent within 30 days"),
+    account("contacts_sms_30d", "text messages sent within 30 days"),
+    account("contacts_whatsapp_30d", "WhatsApp messages sent within 30 days"),
+    account("contacts_voice_30d", "calls made within 30 days"),
+    account("right_party_contacts_90d", "conversations with the borrower within 90 days"),
+    account("days_since_right_party_contact", "days since the last conversation"),
+    account("promises_180d", "promises to pay within 180 days"),
+    account("promises_kept_180d", "promises kept within 180 days"),
+    account("promises_broken_180d", "promises broken within 180 days"),
+    profile("engagement_opens_30d", "messages opened within 30 days"),
+    profile("engagement_clicks_30d", "messages clicked within 30 days"),
+    profile("engagement_replies_30d", "messages answered within 30 days"),
+    Feature(
+        "days_since_engaged",
+        "number",
+        "date_diff('day', CAST(p.last_engaged_at_utc AS DATE), a.as_of_date)",
+        "days since a message was last opened or answered",
+    ),
+    # the customer's other debts
+    profile("bureau_score", "the bureau score"),
+    Feature(
+        "bureau_report_age_days",
+        "number",
+        "date_diff('day', p.bureau_report_date, a.as_of_date)",
+        "the age of the bureau report in days",
+    ),
+    profile("open_tradelines", "open tradelines"),
+    profile("utilisation", "the utilisation of credit limits"),
+    profile("enquiries_30d", "credit enquiries within 30 days"),
+    profile("enquiries_90d", "credit enquiries within 90 days"),
+    profile("enquiries_180d", "credit enquiries within 180 days"),
+    profile("worst_status_6m", "the worst tradeline status within 6 months"),
+    profile("worst_status_12m", "the worst tradeline status within 12 months"),
+    profile("worst_status_24m", "the worst tradeline status within 24 months"),
+    Feature(
+        "bureau_overdue_share",
+        "number",
+        "p.bureau_overdue / nullif(p.total_balance, 0)",
+        "the overdue share of all balances",
+    ),
+    profile("open_accounts", "open accounts with the lender"),
+    profile("max_days_past_due", "the most days past due over all accounts"),
+    # means
+    Feature("employment_type", "category", "p.employment_type", "the kind of employment"),
+    Feature(
+        "emi_to_income",
+        "number",
+        f"a.emi_amount / nullif({_INCOME}, 0)",
+        "the instalment as a share of income",
+    ),
+    Feature(
+        "obligations_to_income",
+        "number",
+        f"p.total_emi_monthly / nullif({_INCOME}, 0)",
+        "all instalments as a share of income",
+    ),
+    profile("savings_rate", "the savings rate", needs_aa=True),
+    Feature(
+        "inflow_to_emi",
+        "number",
+        "p.monthly_inflow_mean / nullif(a.emi_amount, 0)",
+        "monthly money in, in instalments",
+        needs_aa=True,
+    ),
+    Feature(
+        "outflow_to_inflow",
+        "number",
+        "p.monthly_outflow_mean / nullif(p.monthly_inflow_mean, 0)",
+        "money out as a share of money in",
+        needs_aa=True,
+    ),
+    Feature(
+        "min_balance_to_emi",
+        "number",
+        "p.min_balance_30d / nullif(a.emi_amount, 0)",
+        "the lowest balance within 30 days, in instalments",
+        needs_aa=True,
+    ),
+    profile("bounce_count_90d", "bounce charges within 90 days", needs_aa=True),
+    profile("spend_share_rent", "the share of spending on rent", needs_aa=True),
+    profile("spend_share_groceries", "the share of spending on groceries", needs_aa=True),
+    profile("spend_share_cash", "the share of spending in cash", needs_aa=True),
+    profile("spend_share_emi", "the share of spending on instalments", needs_aa=True),
+    # interest
+    profile("clickstream_events_30d", "visits to the lender's pages within 30 days"),
+    profile("product_views_30d", "product pages viewed within 30 days"),
+    profile("campaign_offers_180d", "offers received within 180 days"),
+    profile("campaign_accepts_180d", "offers accepted within 180 days"),
+)
+
+#: Columns the family could read and does not, and why; printed on the model card.
+EXCLUDED: dict[str, str] = {
+    "account_id, customer_id": "identifiers: a tree would memorise people",
+    "phone_token, email_token": "identifiers in another form",
+    "birth_year": "age is a protected characteristic (ECOA); kept for fairness reports only",
+    "language": "stands for ethnic or regional origin",
+    "city, postal_code, state, time_zone, country": (
+        "where a person lives stands for origin (redlining); the loan's currency names the market"
+    ),
+    "is_blacklisted, has_open_fraud_report, is_dnd_listed": (
+        "decided by the compliance gate, never by a score"
+    ),
+    "bucket, sma_class": "coarser copies of days_past_due",
+    "is_delinquent": "a coarser copy of days_past_due; says who is acted on, not who pays",
+    "outstanding_amount, overdue_amount, emi_amount, principal_amount, paid_amount_*": (
+        "amounts in a currency enter as ratios"
+    ),
+    "income_monthly, declared_monthly_income, total_sanctioned, total_balance": (
+        "amounts in a currency enter as ratios"
+    ),
+    "debt_to_income": (
+        "may rest on account-aggregator income; obligations_to_income is the same under consent"
+    ),
+    "salary_day, spend_share_utilities, spend_share_other": (
+        "calendar or remainder values without a reason that could be told to a borrower"
+    ),
+    "is_income_imputed, next_due_date, last_product_viewed": "bookkeeping, or covered by others",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to predict: the label's column, how far it looks, and what kind of number it is."""
+
+    name: str
+    label: str
+    horizon_days: int
+    task: Literal["probability", "amount_share"]
+
+
+TARGETS: tuple[Target, ...] = (
+    Target("paid_7d", "paid_7d", 7, "probability"),
+    Target("paid_30d", "paid_30d", 30, "probability"),
+    Target("recovered_share_30d", "recovered_share_30d", 30, "amount_share"),
+)
+
+#: The target whose contributions explain a rank.
+EXPLAINED_TARGET = "paid_30d"
+
+#: A payer who settles early pays many instalments at once; without a cap a handful of them would
+#: be the whole loss.
+MAX_RECOVERED_SHARE = 3.0

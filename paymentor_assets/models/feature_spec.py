@@ -1,0 +1,60 @@
+"""What a model feature is: one value of one account on one day, named once for every use.
+
+The same expressions make the training extract and the daily scoring frame, so the two cannot
+drift apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["number", "category"]
+
+_COLUMN = re.compile(r"\b([ap])\.([a-z_0-9]+)")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature of a family.
+
+    `sql` reads `a` (features.account_features) and `p` (features.customer_profile). `phrase` is how
+    a reason code names it. `needs_aa` marks values derived from account-aggregator data, which are
+    null unless a consent with the family's purpose covers the customer at the cut-off.
+    """
+
+    name: str
+    kind: Kind
+    sql: str
+    phrase: str
+    needs_aa: bool = False
+
+    def expression(self, aa_is_covered: str) -> str:
+        """The select item, typed by kind, nulled where the consent does not cover it."""
+        typed = f"CAST({self.sql} AS {'DOUBLE' if self.kind == 'number' else 'VARCHAR'})"
+        if self.needs_aa:
+            typed = f"CASE WHEN {aa_is_covered} THEN {typed} END"
+        return f'{typed} AS "{self.name}"'
+
+
+def columns_read(features: Sequence[Feature], alias: str, *also: str) -> list[str]:
+    """Columns of `a` or `p` that the features and further expressions read, sorted."""
+    found = {
+        name
+        for text in (*(feature.sql for feature in features), *also)
+        for table, name in _COLUMN.findall(text)
+        if table == alias
+    }
+    return sorted(found)
+
+
+def account(name: str, phrase: str) -> Feature:
+    """A number taken as it stands from features.account_features."""
+    return Feature(name, "number", f"a.{name}", phrase)
+
+
+def profile(name: str, phrase: str, *, needs_aa: bool = False) -> Feature:
+    """A number taken as it stands from features.customer_profile."""
+    return Feature(name, "number", f"p.{name}", phrase, needs_aa)

@@ -1,0 +1,83 @@
+"""Splits by time: later days judge, and a gap as long as the label's horizon lies between.
+
+A label of day D with horizon h is known once D + h has closed. Training rows are those whose label
+was already known on the first test day, so no training outcome overlaps a test day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from paymentor_assets.models.boosting import FOLDS
+from resources.errors import ContractError
+
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Masks over the rows, shape (rows,), and the days behind them."""
+
+    train: npt.NDArray[np.bool_]
+    test: npt.NDArray[np.bool_]
+    train_days: tuple[date, ...]
+    purged_days: tuple[date, ...]
+    test_days: tuple[date, ...]
+
+
+def by_time(
+    days: npt.NDArray[np.datetime64],
+    is_labelled: npt.NDArray[np.bool_],
+    *,
+    horizon_days: int,
+    known_through: npt.NDArray[np.datetime64],
+    what: str,
+) -> TimeSplit:
+    """Hold out the last fifth of the labelled days, purge a horizon before them, train on the rest.
+
+    `days` and `known_through` (rows,) datetime64[D]; rows without a label, or whose label closes
+    after the row's `known_through`, are in neither part.
+
+    Raises ContractError when the history is too short for both parts.
+    """
+    closes = days + np.timedelta64(horizon_days, "D")
+    usable = is_labelled & (closes <= known_through)
+    labelled = [_as_date(d) for d in np.unique(days[usable])]
+    count = max(1, round(len(labelled) * TEST_SHARE))
+    test_days = tuple(labelled[-count:]) if len(labelled) > 1 else ()
+    train_days = tuple(
+        d for d in labelled if test_days and d + timedelta(days=horizon_days) <= test_days[0]
+    )
+    if not test_days or not train_days:
+        raise ContractError(
+            f"{what} needs labelled days at least {horizon_days} days apart to train on some and "
+            f"be judged on later ones; there are {len(labelled)} labelled days"
+            f"{f' from {labelled[0]} to {labelled[-1]}' if labelled else ''}. "
+            "Build features for earlier days, then extract again."
+        )
+    purged = tuple(d for d in labelled if d not in train_days and d not in test_days)
+    return TimeSplit(
+        train=usable & np.isin(days, np.array(train_days, dtype="datetime64[D]")),
+        test=usable & np.isin(days, np.array(test_days, dtype="datetime64[D]")),
+        train_days=train_days,
+        purged_days=purged,
+        test_days=test_days,
+    )
+
+
+def by_subject(subjects: list[str]) -> npt.NDArray[np.int64]:
+    """Fold of each row, shape (rows,): all days of one borrower fall into one fold.
+
+    Subjects are hexadecimal hashes, so their value modulo the number of folds is as good as random.
+    """
+    return np.array([int(subject[:8], 16) % FOLDS for subject in subjects], dtype=np.int64)
+
+
+def _as_date(day: np.datetime64) -> date:
+    value = day.astype("datetime64[D]").item()
+    assert isinstance(value, date)
+    return value

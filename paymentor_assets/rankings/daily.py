@@ -1,0 +1,103 @@
+"""A day's rankings: read the published features, score, publish."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow as pa
+
+from paymentor_assets.audit.publications import (
+    Publication,
+    RunInfo,
+    publish_days,
+    read_table,
+    require,
+)
+from paymentor_assets.lenders import Lender
+from paymentor_assets.models import feature_frame
+from paymentor_assets.models.families import customer_ranking as family
+from paymentor_assets.models.registry import load_approved
+from paymentor_assets.models.training_extract import FEATURES_STAGE, feature_contract
+from paymentor_assets.rankings import channel_preference
+from paymentor_assets.rankings.scoring import rank_accounts
+from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
+from resources.crash_points import reach, register
+from resources.lakehouse import Lakehouse, TableContract
+from resources.registry import ModelRegistry
+
+register("rankings.before_publish", "rankings.after_publish")
+
+STAGE = "rankings"
+
+
+def rank_day(
+    lake: Lakehouse, registry: ModelRegistry, lender: Lender, day: date, run: RunInfo
+) -> Publication:
+    """Rank all open accounts of a lender's day and publish the result.
+
+    Reads the newest features publication of the day. Raises NoApprovedModel or ApprovalError when
+    nothing may score, PublicationError when the day has no features. An unchanged result commits
+    nothing.
+    """
+    tables, features = compute_day(lake, registry, lender, day)
+    reach("rankings.before_publish")
+    publication = publish_days(
+        lake,
+        stage=STAGE,
+        lender_id=lender.lender_id,
+        days=[day],
+        tables=tables,
+        inputs=[features.publication_id],
+        run=run,
+    )
+    reach("rankings.after_publish")
+    return publication
+
+
+def compute_day(
+    lake: Lakehouse, registry: ModelRegistry, lender: Lender, day: date
+) -> tuple[dict[TableContract, pa.Table], Publication]:
+    """What `rank_day` would publish, and the features it rests on; writes nothing."""
+    model = load_approved(lake, registry, family.FAMILY)
+    features = require(lake, FEATURES_STAGE, lender.lender_id, day)
+    accounts = _read(
+        lake, features, "features.account_features", day, feature_frame.account_columns()
+    )
+    profiles = _read(
+        lake,
+        features,
+        "features.customer_profile",
+        day,
+        sorted({*feature_frame.profile_columns(), "country"}),
+    )
+    engagement = _read(
+        lake,
+        features,
+        "features.channel_engagement",
+        day,
+        channel_preference.engagement_columns(),
+    )
+    frame = feature_frame.build(accounts, profiles)
+    tables = {
+        CUSTOMER_RANKINGS: rank_accounts(model, frame, features.publication_id),
+        CHANNEL_PREFERENCES: channel_preference.preferences(
+            _customers(frame, profiles),
+            engagement,
+            channels=list(lender.channels),
+            features_publication_id=features.publication_id,
+        ),
+    }
+    return tables, features
+
+
+def _read(
+    lake: Lakehouse, features: Publication, name: str, day: date, columns: list[str]
+) -> pa.Table:
+    return read_table(lake, features, feature_contract(lake, name), day, columns)
+
+
+def _customers(frame: pa.Table, profiles: pa.Table) -> pa.Table:
+    """Customers with an open account, and their country."""
+    key = ["lender_id", "customer_id", "as_of_date"]
+    ranked = frame.select(key).group_by(key).aggregate([])
+    return ranked.join(profiles.select([*key, "country"]), keys=key, join_type="left outer")

@@ -1,0 +1,83 @@
+"""A small lender for tests of models and rankings: lakehouse, registry, published features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+
+from paymentor_assets.audit.publications import Publication, RunInfo, publish_days
+from paymentor_assets.lenders import ChannelTerms, Lender
+from paymentor_assets.models.development import development_lakehouse
+from resources.clock import FixedClock
+from resources.lakehouse import Lakehouse
+from resources.operational_store import OperationalStore
+from resources.registry import ModelRegistry
+from tests.support.feature_days import CHANNELS, LENDER, contract, feature_tables
+
+CLOCK = FixedClock(datetime(2026, 7, 1, 1, 0, tzinfo=UTC))
+RUN = RunInfo("run-1", "code-1", CLOCK)
+SALT_KEY = b"k" * 64
+
+
+@dataclass(frozen=True)
+class ModelLender:
+    """The doors that models and rankings use, in one temporary folder."""
+
+    home: Path
+    lake: Lakehouse
+    development: Lakehouse
+    registry: ModelRegistry
+    store: OperationalStore
+    lender: Lender
+
+
+def lakehouse(folder: Path) -> Lakehouse:
+    """An empty lakehouse in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Lakehouse(
+        {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}"}
+    )
+
+
+def model_lender(home: Path) -> ModelLender:
+    """A lender with nothing published yet."""
+    terms = {c: ChannelTerms(daily_capacity=100, cost={"INR": Decimal(1)}) for c in CHANNELS}
+    return ModelLender(
+        home=home,
+        lake=lakehouse(home / "lakehouse"),
+        development=development_lakehouse(home / "development"),
+        registry=ModelRegistry(home / "registry"),
+        store=OperationalStore(f"sqlite:///{home}/operational.db"),
+        lender=Lender(
+            lender_id=LENDER,
+            name="Meridian",
+            role="first_party",
+            zone="Asia/Kolkata",
+            daily_cutoff=time(6),
+            feeds=["portfolio", "payments"],
+            required_feeds=["portfolio"],
+            latest_by=time(9),
+            currencies=["INR"],
+            slots=[time(10)],
+            channels=terms,
+        ),
+    )
+
+
+def publish_features(
+    place: ModelLender, days: Sequence[date], *, customers: int = 120, seed: int = 1
+) -> Publication:
+    """Publish invented features of these days."""
+    tables = feature_tables(customers, days, seed=seed)
+    return publish_days(
+        place.lake,
+        stage="features",
+        lender_id=LENDER,
+        days=days,
+        tables={contract(name, rows): rows for name, rows in tables.items()},
+        inputs=["ingestion-1"],
+        run=RUN,
+    )
