@@ -26,7 +26,7 @@ HISTORY_MONTHS = 24
 CODE_BEFORE, CODE_CHARGED_OFF, CODE_CLOSED = ord("B"), ord("L"), ord("E")
 
 _HAZARD_BY_BUCKET = np.array([0.16, 0.085, 0.038, 0.024, 0.013, 0.004])
-"""Chance a day of an ordinary borrower paying when 1-7, 8-30, 31-60, 61-90, 91-180, 180+ days late."""
+"""Chance a day of paying, for an ordinary borrower, by days late up to 7, 30, 60, 90, 180, more."""
 _BUCKET_EDGES = [8, 31, 61, 91, 181]
 
 
@@ -43,6 +43,9 @@ class DayPayments:
 
     def __len__(self) -> int:
         return len(self.account)
+
+
+NO_PAYMENTS = DayPayments(*(np.zeros(0, dtype="int64") for _ in range(3)))
 
 
 @dataclass
@@ -90,7 +93,9 @@ class LoanBook:
         """Every account at the end of ``day``, with the payments made so far."""
         return position(self.loans, self.state.paid, day)
 
-    def step(self, day: int, responses: DayPayments | None = None) -> DayPayments:
+    def step(
+        self, day: int, responses: DayPayments = NO_PAYMENTS
+    ) -> tuple[DayPayments, DayPayments]:
         """Let ``day`` happen: payments are made, charge-offs and month-end histories recorded.
 
         Args:
@@ -99,7 +104,7 @@ class LoanBook:
                 dropped when nothing is.
 
         Returns:
-            All payments of the day; responses come first.
+            The responses that took effect (at most one an account), and all other payments.
         """
         response = self._apply_responses(day, responses)
         rng = generator(self._seed, "payments", day)
@@ -116,25 +121,24 @@ class LoanBook:
         self._close(day)
         emi = self.loans.emi
         parts = [
-            (response[0], response[1], 0),
             (account, amount[account], 0),
             (bounced, emi[bounced], 1),
             (reversed_, emi[reversed_], 2),
         ]
-        return DayPayments(
+        return response, DayPayments(
             account=np.concatenate([a for a, _, _ in parts]),
             amount=np.concatenate([m for _, m, _ in parts]),
             status=np.concatenate([np.full(len(a), s) for a, _, s in parts]),
         )
 
-    def _apply_responses(self, day: int, responses: DayPayments | None) -> tuple[Ints, Ints]:
-        if responses is None or not len(responses):
-            return np.zeros(0, dtype="int64"), np.zeros(0, dtype="int64")
+    def _apply_responses(self, day: int, responses: DayPayments) -> DayPayments:
+        if not len(responses):
+            return NO_PAYMENTS
         wanted = np.bincount(responses.account, responses.amount, len(self.loans)).astype("int64")
         amount = np.minimum(wanted, self.position(day).overdue)
         account = np.flatnonzero(amount > 0)
         self._record(day, account, amount[account])
-        return account, amount[account]
+        return DayPayments(account, amount[account], np.zeros(len(account), dtype="int64"))
 
     def _chances(self, day: int, now: Position) -> tuple[Floats, Bools]:
         """The chance of each account to pay on ``day``, and which were due for collection today."""

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import orjson
 
-from simulator.calendar import to_date
 from simulator.files import FeedFile, csv_lines, header
 from simulator.seeds import generator
 
@@ -53,9 +52,11 @@ FUTURE = "2099-01-01"
 FAULTS: dict[str, tuple[str, tuple[Fault, ...]]] = {
     "portfolio": ("account_id", (
         Fault("MISSING_VALUE", "customer_id", ""), Fault("BAD_TYPE", "days_past_due", "soon"),
-        Fault("NEGATIVE_AMOUNT", "outstanding_amount", "-100.00"), Fault("FUTURE_DATE", "opened_date", FUTURE),
+        Fault("NEGATIVE_AMOUNT", "outstanding_amount", "-100.00"),
+        Fault("FUTURE_DATE", "opened_date", FUTURE),
         Fault("NOT_IN_LIST", "product", "space_ship"), Fault("OUT_OF_RANGE", "days_past_due", "-5"),
-        Fault("BAD_PATTERN", "phone", "not-a-phone"), Fault("BUSINESS_DATE_MISMATCH", "snapshot_date", "2001-01-01"),
+        Fault("BAD_PATTERN", "phone", "not-a-phone"),
+        Fault("BUSINESS_DATE_MISMATCH", "snapshot_date", "2001-01-01"),
         _DUPLICATE, _COLUMNS, Fault("NOT_UTF8", "city"),
     )),
     "payments": ("payment_id", (
@@ -65,11 +66,14 @@ FAULTS: dict[str, tuple[str, tuple[Fault, ...]]] = {
     )),
     "bureau_reports": ("report_id", (
         Fault("OUT_OF_RANGE", "score", "1200"), Fault("NOT_IN_LIST", "bureau", "oracle"),
-        Fault("MISSING_VALUE", "customer_id", ""), Fault("BAD_TYPE", "report_date", "yesterday"), _DUPLICATE, _COLUMNS,
+        Fault("MISSING_VALUE", "customer_id", ""), Fault("BAD_TYPE", "report_date", "yesterday"),
+        _DUPLICATE, _COLUMNS,
     )),
     "bureau_tradelines": ("tradeline_id", (
-        Fault("BAD_PATTERN", "payment_history", "00XYZ900"), Fault("NEGATIVE_AMOUNT", "sanctioned_amount", "-1.00"),
-        Fault("BAD_TYPE", "is_own_account", "perhaps"), Fault("MISSING_VALUE", "report_id", ""), _DUPLICATE, _COLUMNS,
+        Fault("BAD_PATTERN", "payment_history", "00XYZ900"),
+        Fault("NEGATIVE_AMOUNT", "sanctioned_amount", "-1.00"),
+        Fault("BAD_TYPE", "is_own_account", "perhaps"), Fault("MISSING_VALUE", "report_id", ""),
+        _DUPLICATE, _COLUMNS,
     )),
     "bureau_enquiries": ("enquiry_id", (
         Fault("FUTURE_DATE", "enquiry_date", FUTURE), Fault("MISSING_VALUE", "product", ""),
@@ -89,10 +93,12 @@ FAULTS: dict[str, tuple[str, tuple[Fault, ...]]] = {
         Fault("FUTURE_DATE", "listed_date", FUTURE), _DUPLICATE, _COLUMNS,
     )),
     "blacklist": ("customer_id", (
-        Fault("MISSING_VALUE", "reason", ""), Fault("BAD_TYPE", "listed_date", "32/13/2026"), _DUPLICATE, _COLUMNS,
+        Fault("MISSING_VALUE", "reason", ""), Fault("BAD_TYPE", "listed_date", "32/13/2026"),
+        _DUPLICATE, _COLUMNS,
     )),
     "fraud_reports": ("report_id", (
-        Fault("NOT_IN_LIST", "status", "rumoured"), Fault("MISSING_VALUE", "customer_id", ""), _DUPLICATE, _COLUMNS,
+        Fault("NOT_IN_LIST", "status", "rumoured"), Fault("MISSING_VALUE", "customer_id", ""),
+        _DUPLICATE, _COLUMNS,
     )),
     "campaign_responses": ("response_id", (
         Fault("NOT_IN_LIST", "response", "shrugged"), Fault("BAD_TYPE", "is_control", "perhaps"),
@@ -110,12 +116,14 @@ CONSENT_FAULTS = (
     Fault("MISSING_VALUE", "customer_id"), Fault("BAD_TYPE", "consent_expiry_utc", "some day"),
 )  # fmt: skip
 DEPOSIT_FAULTS = (
-    Fault("NEGATIVE_AMOUNT", "amount", "-10.00"), Fault("BAD_JSON"), Fault("NOT_IN_LIST", "direction", "SIDEWAYS"),
+    Fault("NEGATIVE_AMOUNT", "amount", "-10.00"), Fault("BAD_JSON"),
+    Fault("NOT_IN_LIST", "direction", "SIDEWAYS"),
     Fault("UNKNOWN_CONSENT", "consent_id"), Fault("BAD_TYPE", "transacted_at_utc", "teatime"),
     Fault("DUPLICATE_KEY"), Fault("MISSING_VALUE", "transaction_id"),
 )  # fmt: skip
 _TRANSACTION_FIELD = {
-    "amount": "amount", "direction": "type", "transacted_at_utc": "transactionTimestamp", "transaction_id": "txnId",
+    "amount": "amount", "direction": "type", "transacted_at_utc": "transactionTimestamp",
+    "transaction_id": "txnId",
 }  # fmt: skip
 
 
@@ -132,10 +140,7 @@ class Dirt:
 
         Call in delivery order; the answer depends on the files before.
         """
-        if file.rows is not None:
-            rows = file.rows.num_rows
-        else:
-            rows = sum(file.records_per_line or [])
+        rows = file.records
         owed = self._owed.get(file.feed, 0.0) + rows * self._share
         count = int(owed) if rows >= MIN_ROWS else 0
         count = min(count, max(rows // MIN_ROWS, 1), max(int(rows * self._share * 3), 1))
@@ -284,8 +289,3 @@ def _finished_json(
             ]
         before += count
     return b"\n".join(lines) + b"\n" if lines else b"", manifest
-
-
-def describe(file: FeedFile) -> str:
-    """For progress: feed and business date."""
-    return f"{file.feed} {to_date(file.day).isoformat()}"

@@ -4,7 +4,6 @@ A file is written beside its final name and renamed, so a reader never sees half
 that is already there with the same bytes is left alone, so that repeating a step changes nothing.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -39,6 +38,13 @@ class FeedFile:
     lines: list[bytes] | None = None
     records_per_line: list[int] | None = None
     suffix: str = ""
+
+    @property
+    def records(self) -> int:
+        """Data rows; in JSON feeds, accounts or consents plus transactions."""
+        if self.rows is not None:
+            return int(self.rows.num_rows)
+        return sum(self.records_per_line or [])
 
     @property
     def name(self) -> str:
@@ -91,4 +97,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     with partial.open("wb") as handle:
         handle.write(content)
         handle.flush()
-    os.replace(partial, path)
+    partial.replace(path)
+
+
+def plain_content(file: FeedFile) -> bytes:
+    """The file's bytes as they are, without any wrong row."""
+    if file.rows is not None:
+        return b"\n".join([header(file.rows), *csv_lines(file.rows)]) + b"\n"
+    return b"\n".join(file.lines or []) + b"\n"

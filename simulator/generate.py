@@ -1,19 +1,20 @@
 """Writing a history: every landing file of a synthetic lender's last so many days."""
 
-import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any, Self
 
 from simulator import hidden
 from simulator.calendar import day_number, to_date
 from simulator.control import Control, load_control, save_control
+from simulator.delivery import cutoff_instant, deliver
 from simulator.dirt import Dirt, DirtyRow
 from simulator.errors import SimulationError
-from simulator.files import FeedFile, folder, write_atomically
+from simulator.files import FeedFile
 from simulator.lender import found_lender
 from simulator.lender_file import write_lender_file
 
@@ -25,7 +26,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class GenerationSummary:
-    """What was written. ``rows`` counts data rows (records, in JSON feeds) by feed, wrong ones included."""
+    """What was written.
+
+    ``rows`` counts data rows by feed (in JSON feeds: records), wrong ones included; ``files``
+    includes the few that are held until their delivery time.
+    """
 
     lender_id: str
     customers: int
@@ -89,30 +94,12 @@ def generate(
     summary = GenerationSummary(lender_id, customers, len(lender.loans), to_date(first), end)
     write_lender_file(out, lender_id, customers)
     place.mkdir(parents=True, exist_ok=True)
-    dirt = Dirt(seed, dirty_share)
-    with (
-        ThreadPoolExecutor(_writers()) as pool,
-        (place / "dirty_manifest.jsonl").open("wb") as manifest,
-    ):
-        waiting: deque[Future[_Written]] = deque()
-
-        def settle() -> None:
-            written = waiting.popleft().result()
-            manifest.writelines(row.line() for row in written.dirty)
-            summary.files += 1
-            summary.bytes += written.size
-            summary.dirty_rows += len(written.dirty)
-            summary.rows[written.feed] = summary.rows.get(written.feed, 0) + written.rows
-
+    with _Writer(out, summary, Dirt(seed, dirty_share), cutoff_instant(last)) as writer:
         for done in range(1, days + 1):
             for file in lender.close_day():
-                waiting.append(pool.submit(_write, out, lender_id, dirt, file, *dirt.plan(file)))
-                if len(waiting) > _FILES_IN_FLIGHT:
-                    settle()
+                writer.take(file)
             if progress is not None:
                 progress(done, days)
-        while waiting:
-            settle()
     hidden.save_constants(place, lender)
     hidden.save_state(place, lender.state)
     control.summary = summary.to_json()
@@ -128,17 +115,48 @@ class _Written:
     dirty: list[DirtyRow]
 
 
-def _write(
-    out: Path, lender_id: str, dirt: Dirt, file: FeedFile, count: int, serial: int
-) -> _Written:
-    content, dirty = dirt.soil(file, count, serial)
-    write_atomically(folder(out, lender_id, file.feed) / file.name, content)
-    clean = file.rows.num_rows if file.rows is not None else sum(file.records_per_line or [])
-    return _Written(file.feed, clean + len(dirty), len(content), dirty)
+class _Writer:
+    """Formats and writes files on a second thread while the next day is simulated.
 
+    Wrong rows are assigned, and results are counted, in delivery order, so that threads decide
+    nothing. Files held back past the last cut-off stay clean: the manifest tells of files that
+    have been delivered.
+    """
 
-def _writers() -> int:
-    return max(1, min(2, os.cpu_count() or 1))
+    def __init__(self, out: Path, summary: GenerationSummary, dirt: Dirt, until: int) -> None:
+        self._out, self._summary, self._dirt, self._until = out, summary, dirt, until
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[_Written]] = deque()
+        manifest = hidden.root(out, summary.lender_id) / "dirty_manifest.jsonl"
+        self._manifest = manifest.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._manifest, self._pool:
+            while self._waiting:
+                self._settle()
+
+    def take(self, file: FeedFile) -> None:
+        """Queue one file; waits when too many are in flight, so memory stays bounded."""
+        count, serial = self._dirt.plan(file) if file.delivered_at <= self._until else (0, 0)
+        self._waiting.append(self._pool.submit(self._write, file, count, serial))
+        if len(self._waiting) > _FILES_IN_FLIGHT:
+            self._settle()
+
+    def _write(self, file: FeedFile, count: int, serial: int) -> _Written:
+        content, dirty = self._dirt.soil(file, count, serial)
+        deliver(self._out, self._summary.lender_id, file, content, self._until)
+        return _Written(file.feed, file.records + len(dirty), len(content), dirty)
+
+    def _settle(self) -> None:
+        written, summary = self._waiting.popleft().result(), self._summary
+        self._manifest.writelines(row.line() for row in written.dirty)
+        summary.files += 1
+        summary.bytes += written.size
+        summary.dirty_rows += len(written.dirty)
+        summary.rows[written.feed] = summary.rows.get(written.feed, 0) + written.rows
 
 
 def _check(customers: int, days: int, dirty_share: float, lender_id: str) -> None:
@@ -150,7 +168,7 @@ def _check(customers: int, days: int, dirty_share: float, lender_id: str) -> Non
         raise SimulationError(f"--dirty-share is {dirty_share}; give 0 to 0.5.", exit_code=2)
     if not lender_id.isidentifier() or not lender_id.islower():
         raise SimulationError(
-            f"Lender name {lender_id!r} is not usable; give lower-case letters, digits and underscores.",
+            f"Lender name {lender_id!r} is not usable; use a-z, 0-9 and _.",
             exit_code=2,
         )
 
@@ -160,13 +178,15 @@ def _already_there(
 ) -> GenerationSummary:
     if existing.arguments() != wanted.arguments():
         raise SimulationError(
-            f"{out} already holds a simulated lender {lender_id!r} made with {existing.arguments()}; "
-            f"asked for {wanted.arguments()}. Choose another --out, or delete the old home.",
+            f"{out} already holds a simulated lender {lender_id!r} made with "
+            f"{existing.arguments()}; asked for {wanted.arguments()}. "
+            "Choose another --out, or delete the old home.",
             exit_code=2,
         )
-    told = dict(existing.summary)
-    told |= {"first_day": date.fromisoformat(str(told["first_day"])), "last_day": date.fromisoformat(str(told["last_day"])), "is_new": False}  # fmt: skip
-    return GenerationSummary(**told)  # type: ignore[arg-type]
+    told: dict[str, Any] = dict(existing.summary)
+    for name in ("first_day", "last_day"):
+        told[name] = date.fromisoformat(told[name])
+    return GenerationSummary(**{**told, "is_new": False})
 
 
 __all__ = ["DEFAULT_END", "GenerationSummary", "generate"]

@@ -23,7 +23,8 @@ from simulator.loans import Loans
 from simulator.people import People
 
 _BOOK_COLUMNS = (
-    "paid", "is_charged_off", "last_payment_day", "last_payment_amount", "promise_day", "boost_until",
+    "paid", "is_charged_off", "last_payment_day", "last_payment_amount", "promise_day",
+    "boost_until",
 )  # fmt: skip
 _LOG_COLUMNS = ("account", "amount", "status", "day", "is_mandate")
 

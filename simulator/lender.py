@@ -1,9 +1,11 @@
 """The simulated lender: everything it knows, and how one of its days becomes files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from simulator.book import BookState, DayPayments, LoanBook
 from simulator.calendar import is_sunday, months_since_epoch
@@ -51,6 +53,17 @@ class LenderState:
     log: PaymentLog
 
 
+@dataclass(frozen=True)
+class Response:
+    """A payment that a message caused: cents, and the instant it is made."""
+
+    payment_id: str
+    account: int
+    amount: int
+    paid_at: int
+    method: int
+
+
 @dataclass
 class SimulatedLender:
     """People and loans, the hidden state, and the feeds that show a part of it."""
@@ -70,14 +83,19 @@ class SimulatedLender:
         self._bureau = bureau_feed.Bureau(self.seed, self.book, first_month)
         self._portfolio = PortfolioFeed(self.book, self.first_day, self.state.sold)
 
-    def close_day(self, responses: DayPayments | None = None) -> list[FeedFile]:
-        """Let the day after ``state.closed`` happen and return its files, in delivery order."""
+    def close_day(self, responses: Sequence[Response] = ()) -> list[FeedFile]:
+        """Let the day after ``state.closed`` happen and return its files, in delivery order.
+
+        ``responses`` are payments of exactly that day; they arrive in a file of their own,
+        ``payments_..._response.csv``, cut down to what was overdue.
+        """
         day, state, seed = self.state.closed + 1, self.state, self.seed
         is_first = day == self.first_day
         allowed = state.registries.allowed(0, self.people.has_email)
         is_dialler_on = day <= self.last_history_day
         tables = {"contact_history": contacts.happen(seed, self.book, day, allowed, is_dialler_on)}
-        paid = self.book.step(day, responses)
+        caused, paid = self.book.step(day, _merged(responses))
+        self._remember(day, caused)
         self._remember(day, paid)
         tables["portfolio"] = self._portfolio.rows(day)
         tables["payments"] = payments.rows(seed, self.book, day, paid)
@@ -95,6 +113,8 @@ class SimulatedLender:
             for feed, rows in tables.items()
         ]
         files += self._aggregator_files(day, is_first)
+        if len(caused):
+            files.append(self._response_file(day, responses, caused))
         state.closed = day
         return sorted(files, key=lambda file: (file.delivered_at, file.feed))
 
@@ -107,12 +127,30 @@ class SimulatedLender:
         for day in range(self.state.closed + 1, self.first_day):
             if day > self.first_day - _WARM_CONTACT_DAYS:
                 contacts.happen(self.seed, self.book, day, allowed, is_dialler_on=True)
-            paid = self.book.step(day)
+            _, paid = self.book.step(day)
             if day > self.first_day - LOG_DAYS:
                 self._remember(day, paid)
         self.state.sold[:] = self.state.book.is_charged_off
         self.state.consents = consents.first_state(self.seed, self.book, self.first_day)
         self.state.closed = self.first_day - 1
+
+    def _response_file(
+        self, day: int, responses: Sequence[Response], caused: DayPayments
+    ) -> FeedFile:
+        first = {response.account: response for response in reversed(responses)}
+        chosen = [first[account] for account in caused.account.tolist()]
+        rows = payments.table(
+            self.book,
+            ids=pa.array([response.payment_id for response in chosen], pa.string()),
+            account=caused.account,
+            amount=caused.amount,
+            status=caused.status,
+            paid_at=np.array([response.paid_at for response in chosen]),
+            day=day,
+            method=np.array([response.method for response in chosen]),
+        )
+        at = delivery_instant(self.seed, "payments", day) + 60
+        return FeedFile("payments", day, at, rows=rows, suffix="response")
 
     def _aggregator_files(self, day: int, is_first: bool) -> list[FeedFile]:
         state, seed = self.state, self.seed
@@ -149,6 +187,12 @@ class SimulatedLender:
             day=np.concatenate([old.day[recent], np.full(len(paid), day)]),
             is_mandate=np.concatenate([old.is_mandate[recent], mandate]),
         )
+
+
+def _merged(responses: Sequence[Response]) -> DayPayments:
+    account = np.array([response.account for response in responses], dtype="int64")
+    amount = np.array([response.amount for response in responses], dtype="int64")
+    return DayPayments(account, amount, np.zeros(len(account), dtype="int64"))
 
 
 def found_lender(

@@ -117,7 +117,8 @@ def balance(loans: Loans, paid: Ints) -> Ints:
 
     def after(instalments: Ints) -> Floats:
         growth = (1 + rate) ** instalments
-        return loans.principal * growth - loans.emi * (growth - 1) / rate
+        left: Floats = loans.principal * growth - loans.emi * (growth - 1) / rate
+        return left
 
     part = (paid - count * loans.emi) / loans.emi
     left = after(count) * (1 - part) + after(np.minimum(count + 1, loans.tenor)) * part
@@ -127,7 +128,8 @@ def balance(loans: Loans, paid: Ints) -> Ints:
 def outstanding(loans: Loans, paid: Ints, day: int) -> Ints:
     """Cents owed at the end of ``day``: the principal balance, never less than what is overdue."""
     overdue = np.maximum(instalments_due(loans, day) * loans.emi - paid, 0)
-    return np.maximum(balance(loans, paid), overdue)
+    owed: Ints = np.maximum(balance(loans, paid), overdue)
+    return owed
 
 
 def position(loans: Loans, paid: Ints, day: int) -> Position:
@@ -194,13 +196,14 @@ def _draw_tenor(rng: np.random.Generator, product: Ints) -> Ints:
     width = max(len(tenors) for tenors in _TENORS)
     table = np.array([list(t) + [t[-1]] * (width - len(t)) for t in _TENORS])
     sizes = np.array([len(t) for t in _TENORS])[product]
-    return table[product, (rng.random(len(product)) * sizes).astype("int64")]
+    chosen: Ints = table[product, (rng.random(len(product)) * sizes).astype("int64")]
+    return chosen
 
 
 def _draw_opening(
     rng: np.random.Generator, tenor: Ints, is_first: npt.NDArray[np.bool_], first: int, last: int
 ) -> Ints:
-    """Most loans are one month to three years old on the first day; one in twelve is opened later."""
+    """Most are one month to three years old on the first day; one in twelve is opened later."""
     count = len(tenor)
     oldest = np.where(is_first, tenor * 30 - (last - first) - 120, tenor * 30 + 200)
     oldest = np.clip(oldest, 45, 1_080)

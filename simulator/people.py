@@ -129,7 +129,7 @@ def _draw_languages(rng: np.random.Generator, place: Ints) -> Ints:
         [np.cumsum([p.languages.get(code, 0.0) for code in LANGUAGES]) for p in places.PLACES]
     )
     draw = rng.random(len(place))[:, None] * 0.999999
-    return (draw >= cumulative[place]).sum(axis=1).astype("int64")
+    return np.asarray((draw >= cumulative[place]).sum(axis=1), dtype="int64")
 
 
 def _draw_by_country(
@@ -137,7 +137,7 @@ def _draw_by_country(
 ) -> Ints:
     cumulative = np.cumsum(np.array(shares), axis=1)
     draw = rng.random(len(country))[:, None] * 0.999999
-    return (draw >= cumulative[country]).sum(axis=1).astype("int64")
+    return np.asarray((draw >= cumulative[country]).sum(axis=1), dtype="int64")
 
 
 def _draw_income(rng: np.random.Generator, country: Ints, employment: Ints) -> Ints:
@@ -146,7 +146,7 @@ def _draw_income(rng: np.random.Generator, country: Ints, employment: Ints) -> I
     factor = np.array([1.0, 0.9, 0.35, 0.6, 0.4])[employment]
     raw = median * factor * rng.lognormal(0, 0.45, len(country))
     unit = np.where(country == INDIA, 100.0, 10.0)
-    return (np.round(raw / unit) * unit * 100).astype("int64")
+    return np.asarray(np.round(raw / unit) * unit * 100, dtype="int64")
 
 
 def _phone_numbers(country: Ints, place: Ints) -> Ints:

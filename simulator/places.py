@@ -1,8 +1,8 @@
 """Where the borrowers live: states, cities, time zones, languages, telephone areas.
 
-Postal codes are a city's well-known prefix with made-up last digits. Arizona and Indiana's
-neighbours are here on purpose: zones without daylight saving, and states with two zones, are
-what quiet-hour rules get wrong.
+Postal codes are a city's well-known prefix with made-up last digits. Arizona (no daylight saving)
+and the two-zone states Florida and Texas are here on purpose: they are what quiet-hour rules get
+wrong.
 """
 
 from dataclasses import dataclass
@@ -99,8 +99,9 @@ PLACES: tuple[Place, ...] = (
 
 FIRST_NAMES: dict[str, tuple[str, ...]] = {
     "IN": (
-        "Asha", "Ravi", "Meena", "Suresh", "Kavya", "Arjun", "Lakshmi", "Vikram", "Anjali", "Karthik",
-        "Sunita", "Prakash", "Divya", "Manoj", "Revathi", "Sachin", "Pooja", "Ganesh", "Nisha", "Imran",
+        "Asha", "Ravi", "Meena", "Suresh", "Kavya", "Arjun", "Lakshmi", "Vikram", "Anjali",
+        "Karthik", "Sunita", "Prakash", "Divya", "Manoj", "Revathi", "Sachin", "Pooja", "Ganesh",
+        "Nisha", "Imran",
     ),
     "US": (
         "Alex", "Maria", "James", "Linda", "Carlos", "Emily", "Marcus", "Sofia", "Daniel", "Grace",
@@ -110,10 +111,12 @@ FIRST_NAMES: dict[str, tuple[str, ...]] = {
 
 LAST_NAMES: dict[str, tuple[str, ...]] = {
     "IN": (
-        "Testperson", "Samplewala", "Demokar", "Mockrao", "Fictivar", "Udaharan", "Namunekar", "Exampleswamy",
+        "Testperson", "Samplewala", "Demokar", "Mockrao", "Fictivar",
+        "Udaharan", "Namunekar", "Exampleswamy",
     ),
     "US": (
-        "Testperson", "Sampleman", "Mockford", "Fictitious", "Placename", "Exampleton", "Dummyfield", "Ejemplo",
+        "Testperson", "Sampleman", "Mockford", "Fictitious",
+        "Placename", "Exampleton", "Dummyfield", "Ejemplo",
     ),
 }  # fmt: skip
 """Family names nobody bears: a reader of any screen sees at once that no real person is shown."""

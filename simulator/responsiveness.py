@@ -24,7 +24,8 @@ SLOT_MINUTES = (
 
 def slot_of_minutes(local_minutes: npt.ArrayLike) -> Ints:
     """0 morning (before 11:00), 1 midday (before 14:00), 2 afternoon (before 17:00), 3 evening."""
-    return np.digitize(np.asarray(local_minutes), [11 * 60, 14 * 60, 17 * 60]).astype("int64")
+    edges = [11 * 60, 14 * 60, 17 * 60]
+    return np.asarray(np.digitize(np.asarray(local_minutes), edges), dtype="int64")
 
 
 def engagement_chance(
@@ -41,4 +42,5 @@ def engagement_chance(
         + _BEST_SLOT * (np.asarray(slot) == np.asarray(best_slot))
         + _WILLINGNESS * np.asarray(willingness)
     )
-    return 1 / (1 + np.exp(-logit))
+    chance: Floats = 1 / (1 + np.exp(-logit))
+    return chance

@@ -11,7 +11,7 @@ from simulator.people import People
 from simulator.seeds import generator
 
 _START_CHANCE = np.array([0.022, 0.040, 0.030, 0.010, 0.060])
-"""Chance a month of falling into a shock, by employment type, for a borrower of middling stability."""
+"""Chance a month of falling into a shock, by employment type, at middling stability."""
 _END_CHANCE = 0.42
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulator import columns, people as folk
+from simulator import columns
+from simulator import people as folk
 from simulator.book import CODE_BEFORE, HISTORY_MONTHS, LoanBook
 from simulator.calendar import months_since_epoch, to_date
 from simulator.loans import outstanding

@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from simulator import columns, people as folk
+from simulator import columns
+from simulator import people as folk
 from simulator.calendar import local_instants, to_date
 from simulator.feeds.contacts import customer_offsets
 from simulator.people import PRODUCTS, People

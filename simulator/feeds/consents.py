@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulator import columns, people as folk
+from simulator import columns
+from simulator import people as folk
 from simulator.book import LoanBook
 from simulator.calendar import SECONDS_PER_DAY, day_start
 from simulator.people import INDIA
@@ -27,15 +28,26 @@ STATUSES = ("ACTIVE", "PAUSED", "REVOKED", "EXPIRED")
 _LIFE_DAYS = np.array([30, 5 * 365, 3 * 365])
 _RANGE_BACK_DAYS = np.array([365, 180, 1])
 
-_DETAIL = (
-    '"consentMode":"STORE","fetchType":"ONETIME","consentTypes":["PROFILE","SUMMARY","TRANSACTIONS"],"fiTypes":["DEPOSIT"]',
-    '"consentMode":"STORE","fetchType":"PERIODIC","consentTypes":["PROFILE","SUMMARY","TRANSACTIONS"],"fiTypes":["DEPOSIT"]',
-    '"consentMode":"STORE","fetchType":"PERIODIC","consentTypes":["SUMMARY"],"fiTypes":["DEPOSIT"]',
+_DETAIL = tuple(
+    f'"consentMode":"STORE","fetchType":"{fetch}","consentTypes":[{types}],"fiTypes":["DEPOSIT"]'
+    for fetch, types in (
+        ("ONETIME", '"PROFILE","SUMMARY","TRANSACTIONS"'),
+        ("PERIODIC", '"PROFILE","SUMMARY","TRANSACTIONS"'),
+        ("PERIODIC", '"SUMMARY"'),
+    )
 )
-_PURPOSE = (
-    '"Purpose":{"code":"103","refUri":"https://api.rebit.org.in/aa/purpose/103.xml","text":"To process your loan application","Category":{"type":"Financial Reporting"}}',
-    '"Purpose":{"code":"104","refUri":"https://api.rebit.org.in/aa/purpose/104.xml","text":"To monitor your loan account","Category":{"type":"Financial Reporting"}}',
-    '"Purpose":{"code":"104","refUri":"https://api.rebit.org.in/aa/purpose/104.xml","text":"To monitor a borrower\'s accounts for loan collection, applicable only when an instalment is due more than one day from the due date","Category":{"type":"Financial Reporting"}}',
+_PURPOSE = tuple(
+    f'"Purpose":{{"code":"{code}","refUri":"https://api.rebit.org.in/aa/purpose/{code}.xml",'
+    f'"text":"{text}","Category":{{"type":"Financial Reporting"}}}}'
+    for code, text in (
+        ("103", "To process your loan application"),
+        ("104", "To monitor your loan account"),
+        (
+            "104",
+            "To monitor a borrower's accounts for loan collection, applicable only when an "
+            "instalment is due more than one day from the due date",
+        ),
+    )
 )
 _FREQUENCY = ('{"unit":"HOUR","value":1}', '{"unit":"MONTH","value":5}', '{"unit":"DAY","value":1}')
 
@@ -143,6 +155,7 @@ def lines(book: LoanBook, state: ConsentState, index: Ints) -> list[bytes]:
     start_day = created // SECONDS_PER_DAY
     expiry = columns.instants(state.expiry[index] * SECONDS_PER_DAY)
     mobile = columns.numbered("", book.people.phone[customer] % 10**10, 10)
+    range_start = (start_day - _RANGE_BACK_DAYS[kind]) * SECONDS_PER_DAY
     ends = np.where(kind == UNDERWRITING, start_day, state.expiry[index]) * SECONDS_PER_DAY
     text = columns.join(
         '{"consentId":"', consent_ids(index),
@@ -152,9 +165,11 @@ def lines(book: LoanBook, state: ConsentState, index: Ints) -> list[bytes]:
         '","ConsentDetail":{"consentStart":"', columns.instants(created),
         '","consentExpiry":"', expiry, '",', columns.pick(_DETAIL, kind),
         ',"DataConsumer":{"id":"meridian-fiu","type":"FIU"},"Customer":{"id":"', handles(customer),
-        '","Identifiers":[{"type":"MOBILE","value":"', mobile, '"}]},', columns.pick(_PURPOSE, kind),
-        ',"FIDataRange":{"from":"', columns.instants((start_day - _RANGE_BACK_DAYS[kind]) * SECONDS_PER_DAY),
+        '","Identifiers":[{"type":"MOBILE","value":"', mobile, '"}]},',
+        columns.pick(_PURPOSE, kind),
+        ',"FIDataRange":{"from":"', columns.instants(range_start),
         '","to":"', columns.instants(ends),
-        '"},"DataLife":{"unit":"MONTH","value":1},"Frequency":', columns.pick(_FREQUENCY, kind), "}}",
+        '"},"DataLife":{"unit":"MONTH","value":1},"Frequency":', columns.pick(_FREQUENCY, kind),
+        "}}",
     )  # fmt: skip
     return [line.encode() for line in text.to_pylist()]

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulator import columns, people as folk, places
+from simulator import columns, places
+from simulator import people as folk
 from simulator.book import LoanBook
 from simulator.calendar import local_instants, offsets_minutes, to_date
 from simulator.loans import account_ids
@@ -55,6 +56,17 @@ class _Contacts:
     is_outbound: Bools
     probability: npt.NDArray[np.float64]
 
+    def plus(self, other: "_Contacts") -> "_Contacts":
+        """Both, these first."""
+        return _Contacts(
+            account=np.concatenate([self.account, other.account]),
+            channel=np.concatenate([self.channel, other.channel]),
+            minutes=np.concatenate([self.minutes, other.minutes]),
+            outcome=np.concatenate([self.outcome, other.outcome]),
+            is_outbound=np.concatenate([self.is_outbound, other.is_outbound]),
+            probability=np.concatenate([self.probability, other.probability]),
+        )
+
 
 def happen(seed: int, book: LoanBook, day: int, allowed: Bools, is_dialler_on: bool) -> pa.Table:
     """Let the contacts of ``day`` happen and return their rows.
@@ -72,13 +84,9 @@ def happen(seed: int, book: LoanBook, day: int, allowed: Bools, is_dialler_on: b
     rng = generator(seed, "contacts", day)
     now = book.position(day - 1)
     candidates = _most_overdue_account(book, now.days_past_due)
-    outbound = _outbound(rng, book, candidates, now.days_past_due, allowed)
-    if not is_dialler_on:
-        outbound = _select(outbound, np.zeros(len(outbound.account), dtype=bool))
-    inbound = _inbound(rng, candidates)
-    contacts = _Contacts(
-        *(np.concatenate(pair) for pair in zip(_parts(outbound), _parts(inbound), strict=True))
-    )
+    contacts = _inbound(rng, candidates)
+    if is_dialler_on:
+        contacts = _outbound(rng, book, candidates, now.days_past_due, allowed).plus(contacts)
     promise = contacts.outcome == _PROMISE
     promise_day = day + rng.integers(1, 8, len(promise))
     engaged = contacts.outcome >= _OPENED
@@ -87,17 +95,6 @@ def happen(seed: int, book: LoanBook, day: int, allowed: Bools, is_dialler_on: b
     book.state.promise_day[contacts.account[promise]] = promise_day[promise]
     amount = np.minimum(now.overdue[contacts.account], book.loans.emi[contacts.account] * 2)
     return _table(book, day, contacts, promise_day, amount)
-
-
-def _parts(contacts: _Contacts) -> tuple[npt.NDArray[np.generic], ...]:
-    return (
-        contacts.account, contacts.channel, contacts.minutes, contacts.outcome,
-        contacts.is_outbound, contacts.probability,
-    )  # fmt: skip
-
-
-def _select(contacts: _Contacts, keep: Bools) -> _Contacts:
-    return _Contacts(*(part[keep] for part in _parts(contacts)))
 
 
 def _most_overdue_account(book: LoanBook, days_past_due: Ints) -> Ints:
@@ -159,7 +156,7 @@ def _inbound(rng: np.random.Generator, accounts: Ints) -> _Contacts:
 
 def _nth_allowed(may: Bools, n: Ints) -> Ints:
     """Index of the n-th permitted channel of each row."""
-    return np.argmax(np.cumsum(may, axis=1) > n[:, None], axis=1).astype("int64")
+    return np.asarray(np.argmax(np.cumsum(may, axis=1) > n[:, None], axis=1), dtype="int64")
 
 
 def _draw_outcomes(draw: npt.NDArray[np.float64], channel: Ints, engaged: Bools) -> Ints:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulator import columns, people as folk, places
+from simulator import columns, places
+from simulator import people as folk
 from simulator.book import LoanBook
 from simulator.calendar import SECONDS_PER_DAY, day_start, months_since_epoch
 from simulator.feeds import consents, transactions
@@ -27,6 +28,10 @@ FIRST_FETCH_DAYS = np.array([180, 90])
 """Days of history in a first fetch: underwriting, monitoring (the consents allow more)."""
 LOG_DAYS = 190
 """Days of payments that must be remembered to write the longest first fetch."""
+_SCHEMA = (
+    "https://specifications.rebit.org.in/api_schema/account_aggregator/FISchema/deposit_v2.0.0.xsd"
+)
+_DIRECTIONS = [("CREDIT", "DEBIT")[kind.direction] for kind in KINDS]
 _FETCH_SECONDS = 21 * 3_600 + 30 * 60
 
 
@@ -61,7 +66,7 @@ def fetch(
     log: PaymentLog,
     day: int,
 ) -> tuple[list[bytes], list[int]]:
-    """The weekly file of ``day``: JSON lines, and how many records (account + transactions) each holds."""
+    """The weekly file of ``day``: JSON lines, and the records (account + transactions) of each."""
     chosen = _full_reads(consent, state, day)
     customer, kind = consent.customer[chosen], consent.kind[chosen]
     span = FIRST_FETCH_DAYS[kind]
@@ -81,7 +86,7 @@ def fetch(
 
 
 def _full_reads(consent: ConsentState, state: DepositState, day: int) -> Ints:
-    """Consents to fetch with transactions: this week's quarter of the monitored, the new one-time ones."""
+    """Consents to read in full: this week's quarter of the monitored, and new one-time ones."""
     active = (consent.status == consents.ACTIVE) & (consent.expiry >= day)
     due = (consent.kind == consents.MONITORING) & (consent.customer % 4 == day // 7 % 4)
     fresh = (consent.kind == consents.UNDERWRITING) & (
@@ -110,17 +115,21 @@ def _transaction_lines(ledger: Ledger, customer: Ints) -> pa.Array:
     number = np.arange(len(ledger.row)) - starts[ledger.row]
     date = columns.dates(ledger.day)
     compact = pc.replace_substring(date.cast(pa.string()), "-", "")
-    txn_id = columns.join("T", compact, "-", columns.numbered("", number + 1, 4))
+    serial = columns.numbered("", number + 1, 4)
+    txn_id = columns.join("T", compact, "-", serial)
+    reference = columns.join(
+        "N", compact, columns.numbered("", customer[ledger.row] + 1, 7), serial
+    )
     return columns.join(
         '{"txnId":"', txn_id,
-        '","type":"', columns.pick(("CREDIT", "DEBIT"), np.array([k.direction for k in KINDS])[ledger.kind]),
+        '","type":"', columns.pick(_DIRECTIONS, ledger.kind),
         '","mode":"', columns.pick([k.mode for k in KINDS], ledger.kind),
         '","amount":"', columns.money(ledger.amount),
         '","transactionalBalance":"', columns.money(ledger.balance),
         '","transactionTimestamp":"', _local_time(ledger.day, ledger.second),
         '","valueDate":"', date,
         '","narration":"', columns.pick([k.narration for k in KINDS], ledger.kind),
-        '","reference":"', columns.join("N", compact, columns.numbered("", customer[ledger.row] + 1, 7), columns.numbered("", number + 1, 4)),
+        '","reference":"', reference,
         '"}',
     )  # fmt: skip
 
@@ -133,13 +142,16 @@ def _account_lines(
         return []
     offsets = np.searchsorted(ledger.row, np.arange(len(customer) + 1)).astype("int32")
     grouped = pa.ListArray.from_arrays(pa.array(offsets), _transaction_lines(ledger, customer))
+    who = pa.array(customer)
     holder = columns.join(
-        '"profile":{"holders":{"type":"SINGLE","holder":[{"name":"', pc.utf8_upper(folk.full_names(people).take(pa.array(customer))),
+        '"profile":{"holders":{"type":"SINGLE","holder":[{"name":"',
+        pc.utf8_upper(folk.full_names(people).take(who)),
         '","dob":"', columns.join(pa.array(people.birth_year[customer]), "-01-31"),
         '","mobile":"', columns.numbered("", people.phone[customer] % 10**10, 10),
-        '","nominee":"NOT_REGISTERED","address":"1 Example Road, ', columns.pick([p.city for p in places.PLACES], people.place[customer]),
-        pc.coalesce(columns.join('","email":"', folk.emails(people).take(pa.array(customer))), pa.scalar("")),
-        '","pan":"', folk.national_ids(people).take(pa.array(customer)),
+        '","nominee":"NOT_REGISTERED","address":"1 Example Road, ',
+        columns.pick([place.city for place in places.PLACES], people.place[customer]),
+        pc.coalesce(columns.join('","email":"', folk.emails(people).take(who)), pa.scalar("")),
+        '","pan":"', folk.national_ids(people).take(who),
         '","ckycRegistered":"YES"}]}},',
     )  # fmt: skip
     text = columns.join(
@@ -182,7 +194,7 @@ def _opening_text(
         '","fetchedAt":"', fetched_at,
         '","account":{"linkedAccRef":"', reference,
         '","maskedAccNumber":"XXXXXXXX', columns.numbered("", (customer * 7 + 13) % 10_000, 4),
-        '","version":"2.0.0","type":"deposit","schemaLocation":"https://specifications.rebit.org.in/api_schema/account_aggregator/FISchema/deposit_v2.0.0.xsd",',
+        f'","version":"2.0.0","type":"deposit","schemaLocation":"{_SCHEMA}",',
     )  # fmt: skip
 
 
@@ -195,6 +207,7 @@ def _summary_text(people: People, customer: Ints, day: int, balance: Ints) -> pa
         '"summary":{"currentBalance":"', columns.money(balance),
         '","currency":"INR","balanceDateTime":"', at,
         '","accountType":"REGULAR","accountSubType":"', columns.pick(("SAVINGS", "CURRENT"), kind),
-        '","branch":"Example","facility":"NO_FACILITY_GRANTED","ifsc":"EXMP0000001","micrCode":"400000001","openingDate":"', opened,
+        '","branch":"Example","facility":"NO_FACILITY_GRANTED","ifsc":"EXMP0000001",'
+        '"micrCode":"400000001","openingDate":"', opened,
         '","currentODLimit":"0","drawingLimit":"0","status":"ACTIVE","pendingTxns":{"pendingTxn":[]}}',
     )  # fmt: skip

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulator import columns, people as folk
+from simulator import columns
+from simulator import people as folk
 from simulator.book import DayPayments, LoanBook
 from simulator.calendar import SECONDS_PER_DAY, day_start, to_date
 from simulator.loans import account_ids, instalments_due

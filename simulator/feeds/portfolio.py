@@ -5,7 +5,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulator import columns, people as folk, places
+from simulator import columns, places
+from simulator import people as folk
 from simulator.book import LoanBook
 from simulator.loans import account_ids, outstanding
 

@@ -53,8 +53,9 @@ KINDS = (
     Kind(CREDIT, "IMPS", "IMPS/CR/TRANSFER/OWN ACCOUNT"),
 )
 (
-    SALARY, PENSION, BUSINESS, RENT, ELECTRICITY, RECHARGE, GROCERY, CASH, TRANSFER_OUT, TRANSFER_IN,
-    INSURANCE, INVESTMENT, SHOPPING, INTEREST, OTHER_EMI, OWN_EMI, OWN_EMI_UPI, BOUNCE, TOP_UP,
+    SALARY, PENSION, BUSINESS, RENT, ELECTRICITY, RECHARGE, GROCERY, CASH, TRANSFER_OUT,
+    TRANSFER_IN, INSURANCE, INVESTMENT, SHOPPING, INTEREST, OTHER_EMI, OWN_EMI,
+    OWN_EMI_UPI, BOUNCE, TOP_UP,
 ) = range(len(KINDS))  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def _living(
     works = people.employment[who]
     habit = (who * 2_654_435_761) % 997 / 997
     noise = rng.lognormal(0, 0.25, len(row))
-    spend = np.where(shock, 0.7, 1.0)
+    spend, slump = np.where(shock, 0.7, 1.0), np.where(shock, 0.4, 1.0)
 
     def on(chance: float) -> npt.NDArray[np.bool_]:
         return rng.random(len(row)) < chance
@@ -162,7 +163,7 @@ def _living(
     plan: list[tuple[int, npt.NDArray[np.bool_], Floats]] = [
         (SALARY, pay_day & is_employee & ~missed, income * np.where(shock, 0.55, 1.0)),
         (PENSION, pay_day & is_retired, income),
-        (BUSINESS, ~is_employee & ~is_retired & on(0.25), income / 7.5 * noise * np.where(shock, 0.4, 1)),
+        (BUSINESS, ~is_employee & ~is_retired & on(0.25), income / 7.5 * noise * slump),
         (RENT, (dom == 3 + who % 5) & (habit < 0.55), income * (0.14 + 0.16 * habit)),
         (ELECTRICITY, dom == 8 + who % 9, income * 0.025 * noise),
         (RECHARGE, dom == 18, np.full(len(row), 29_900.0)),
@@ -244,4 +245,5 @@ def _running(row: Ints, kind: Ints, amount: Ints, count: int) -> Ints:
     signed = np.where(direction[kind] == CREDIT, amount, -amount)
     total = np.cumsum(signed)
     before = np.r_[0, total]
-    return total - before[np.searchsorted(row, np.arange(count))][row]
+    running: Ints = total - before[np.searchsorted(row, np.arange(count))][row]
+    return running
