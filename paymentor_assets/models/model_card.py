@@ -7,7 +7,7 @@ from typing import Any
 from paymentor_assets.models.artefact import ModelArtefact
 
 _LIMITS = (
-    "Learned from accounts that were open on the as-of days; refused applicants are not among them.",
+    "Learned from accounts that were open on the as-of days; refused applicants are not seen.",
     "Past contacts followed past policies: this predicts payment, not the effect of a contact.",
     "Judged on later days of the same lenders; a new lender or market needs its own test.",
 )

@@ -1,0 +1,155 @@
+"""Models in production's asset graph: the extract out, the trained model seen, the approvals."""
+
+import os
+
+import dagster as dg
+
+from paymentor_assets.asset_metadata import (
+    DATA_ENGINEERING,
+    DATA_SCIENCE,
+    RISK,
+    preview_metadata,
+    published_metadata,
+    table_metadata,
+)
+from paymentor_assets.audit.publications import Publication, RunInfo
+from paymentor_assets.lenders import Lender
+from paymentor_assets.models import approvals, inventory
+from paymentor_assets.models.development import development_lakehouse
+from paymentor_assets.models.families import customer_ranking as family
+from paymentor_assets.models.registry import record_registrations
+from paymentor_assets.models.training_extract import TRAINING_ROWS, extract
+from paymentor_assets.partitions import lenders_of
+from paymentor_assets.settings import Settings
+from resources.clock import Clock
+from resources.keys import secret_key
+from resources.lakehouse import Lakehouse
+from resources.operational_store import OperationalStore
+from resources.registry import ModelRegistry
+
+GROUP = "models"
+EXTRACT_VERSION = "1"
+APPROVALS_VERSION = "1"
+
+TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])
+TRAINED_MODEL = dg.AssetKey(["models", family.FAMILY])
+APPROVALS = dg.AssetKey(["models", "approvals"])
+
+#: Training happens in the model_development location; production only knows that it does.
+trained_model = dg.AssetSpec(
+    TRAINED_MODEL,
+    deps=[TRAINING_EXTRACT],
+    description="The customer ranking model, trained in the model_development location.",
+    group_name=GROUP,
+    owners=[DATA_SCIENCE],
+    kinds={"xgboost", "mlflow"},
+)
+
+
+@dg.asset(
+    key=TRAINING_EXTRACT,
+    deps=[
+        dg.AssetKey(["features", "account_features"]),
+        dg.AssetKey(["features", "customer_profile"]),
+        dg.AssetKey(["features", "repayment_labels"]),
+    ],
+    group_name=GROUP,
+    owners=[DATA_ENGINEERING],
+    kinds={"iceberg", "duckdb"},
+    code_version=EXTRACT_VERSION,
+    description=(
+        "Weekly feature days with the outcomes known by now, without identities, published into "
+        "model development's own lakehouse as training.customer_ranking."
+    ),
+    metadata=table_metadata(TRAINING_ROWS),
+)
+def training_extract(
+    context: dg.AssetExecutionContext,
+    lakehouse: dg.ResourceParam[Lakehouse],
+    settings: dg.ResourceParam[Settings],
+    lenders: dg.ResourceParam[dict[str, Lender]],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult[None]:
+    """Publish the extract of every lender of the run."""
+    salt_key = secret_key(
+        "extract",
+        variable="PAYMENTOR_EXTRACT_KEY",
+        keys_dir=settings.keys_dir,
+        may_make=settings.makes_own_keys,
+        env=os.environ,
+    )
+    development = development_lakehouse(settings.development_dir)
+    publications: list[Publication] = [
+        extract(
+            lakehouse,
+            development,
+            lender_id=lender.lender_id,
+            salt_key=salt_key,
+            run=RunInfo(context.run_id, EXTRACT_VERSION, clock),
+        )
+        for lender in lenders_of(context, lenders)
+    ]
+    newest = publications[-1]
+    rows = {p.lender_id: sum(p.table(TRAINING_ROWS.name).rows.values()) for p in publications}
+    return dg.MaterializeResult(
+        metadata={
+            **published_metadata(newest, TRAINING_ROWS.name),
+            "dagster/row_count": sum(rows.values()),
+            "rows_by_lender": rows,
+            "days": len(newest.as_of_dates),
+            "catalog": development.name,
+        }
+    )
+
+
+@dg.asset(
+    key=APPROVALS,
+    deps=[TRAINED_MODEL],
+    group_name=GROUP,
+    owners=[RISK],
+    kinds={"iceberg", "mlflow"},
+    code_version=APPROVALS_VERSION,
+    description=(
+        "Who allowed which artefact to score, when and why: append-only, the truth that MLflow's "
+        "aliases mirror. Decisions are made with `paymentor models`; this writes down what "
+        "development has registered since and completes the mirrors."
+    ),
+    metadata=table_metadata(approvals.APPROVALS),
+)
+def model_approvals(
+    lakehouse: dg.ResourceParam[Lakehouse],
+    operational_store: dg.ResourceParam[OperationalStore],
+    registry: dg.ResourceParam[ModelRegistry],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult[None]:
+    """Record new registrations and show where every version stands."""
+    recorded = record_registrations(
+        lakehouse, registry, operational_store, family=family.FAMILY, clock=clock
+    )
+    events = approvals.history(lakehouse, family.FAMILY)
+    in_force = approvals.champion(events)
+    versions = inventory.list_versions(lakehouse, registry, family.FAMILY)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(events),
+            "newly_recorded": recorded,
+            "champion_version": in_force.version if in_force else "none",
+            "approved_by": in_force.actor if in_force else "nobody",
+            "iceberg_snapshot_id": str(lakehouse.head(approvals.APPROVALS.name)),
+            "versions": _versions_preview(versions),
+        }
+    )
+
+
+def _versions_preview(versions: list[dict[str, object]]) -> dg.MetadataValue:
+    """Versions as a Markdown table."""
+    import pyarrow as pa
+
+    return preview_metadata(pa.Table.from_pylist(versions))
+
+
+assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+    training_extract,
+    trained_model,
+    model_approvals,
+]
