@@ -5,6 +5,7 @@ One YAML a lender in `$PAYMENTOR_HOME/lenders/`; a new lender needs no code.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -148,7 +149,29 @@ def load_lenders(directory: Path) -> dict[str, Lender]:
     return {path.stem: load_lender(path) for path in sorted(directory.glob("*.yaml"))}
 
 
-def lender_named(lenders: dict[str, Lender], lender_id: str) -> Lender:
+class LenderBook(Mapping[str, Lender]):
+    """The lender contracts of a folder, read when asked for.
+
+    A long-lived process (the sensors' code server) meets a new lender without a restart.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __getitem__(self, lender_id: str) -> Lender:
+        path = self._directory / f"{lender_id}.yaml"
+        if not path.exists():
+            raise KeyError(lender_id)
+        return load_lender(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in self._directory.glob("*.yaml")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def lender_named(lenders: Mapping[str, Lender], lender_id: str) -> Lender:
     """The lender, or NotFound listing the known ones."""
     try:
         return lenders[lender_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
@@ -16,7 +17,7 @@ LENDER_TAG = "paymentor/lender"
 daily = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=0)
 
 
-def lenders_of(context: dg.AssetExecutionContext, lenders: dict[str, Lender]) -> list[Lender]:
+def lenders_of(context: dg.AssetExecutionContext, lenders: Mapping[str, Lender]) -> list[Lender]:
     """The lenders of a run: the one named by its tag, or all of them.
 
     A day of several lenders closes at several instants, so the cut-off schedule starts one run a

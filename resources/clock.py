@@ -89,3 +89,27 @@ class SimulatedClock:
         scratch = self._path.with_name(f".{self._path.name}.tmp")
         scratch.write_text(target.isoformat() + "\n")
         scratch.replace(self._path)
+
+
+class BusinessClock:
+    """Business time: simulated once it has begun to be, the machine's until then.
+
+    Asked anew each time, so that a long-lived process notices when a simulation begins.
+    """
+
+    def __init__(self, simulated: SimulatedClock) -> None:
+        self._simulated = simulated
+        self._system = SystemClock()
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether simulated time has begun."""
+        return self._simulated.exists()
+
+    def now(self) -> datetime:
+        """The current instant of the business."""
+        return self._simulated.now() if self.is_simulated else self._system.now()
+
+    def advance_to(self, instant: datetime) -> None:
+        """Move simulated time; it begins here if it had not yet."""
+        self._simulated.advance_to(instant)

@@ -1,0 +1,102 @@
+"""`paymentor run --date D` and `paymentor ingest`: the day, outside the UI."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from paymentor_assets.commands.console import out, step
+from paymentor_assets.commands.jobs import Jobs
+from paymentor_assets.deployment import Deployment
+from paymentor_assets.ingestion import reconcile
+from paymentor_assets.lenders import Lender, lender_named
+from paymentor_assets.partitions import LENDER_TAG
+from paymentor_assets.settings import Environment
+from resources.errors import UsageError
+
+#: Where time may be simulated; elsewhere a day is planned by the schedule, in real time.
+SIMULATES_TIME = {
+    Environment.LOCAL: True,
+    Environment.TEST: True,
+    Environment.STAGING: False,
+    Environment.PRODUCTION: False,
+}
+
+
+def chosen_lenders(deployment: Deployment, lender_id: str | None) -> list[Lender]:
+    """The named lender, or all; UsageError when there is none at all."""
+    lenders = deployment.lenders
+    if lender_id is not None:
+        return [lender_named(lenders, lender_id)]
+    if not lenders:
+        raise UsageError(
+            f"{deployment.settings.lenders_dir} holds no lender contract. "
+            "Run `paymentor demo`, or write one."
+        )
+    return list(lenders.values())
+
+
+def run_day(deployment: Deployment, day: date, lender_id: str | None) -> None:
+    """Ingest what waits, then plan and carry out `day` for the chosen lenders."""
+    chosen = chosen_lenders(deployment, lender_id)
+    jobs = Jobs(deployment)
+    for lender in chosen:
+        begin_time(deployment, lender, day)
+        ingest(deployment, jobs, lender)
+        plan(jobs, lender, day)
+        carry_out(jobs, lender, day)
+
+
+def ingest_waiting(deployment: Deployment, lender_id: str | None) -> None:
+    """Ingest the files that wait, for the chosen lenders."""
+    chosen = chosen_lenders(deployment, lender_id)
+    jobs = Jobs(deployment)
+    for lender in chosen:
+        ingest(deployment, jobs, lender)
+
+
+def begin_time(deployment: Deployment, lender: Lender, day: date) -> None:
+    """Move simulated time to the cut-off of `day`, where time is simulated.
+
+    Elsewhere, raises UsageError while the day is still open.
+    """
+    cutoff = lender.cutoff_utc(day)
+    if SIMULATES_TIME[deployment.settings.environment]:
+        deployment.clock.advance_to(cutoff)
+    elif deployment.clock.now() < cutoff:
+        raise UsageError(
+            f"{day.isoformat()} is open until {cutoff.isoformat()} for {lender.lender_id}; "
+            "a day is planned after its cut-off."
+        )
+
+
+def ingest(deployment: Deployment, jobs: Jobs, lender: Lender) -> None:
+    """Take in the files and stream records that wait; both are no-ops when nothing does."""
+    files = reconcile.pending(deployment.landing_zone, deployment.store, lender_id=lender.lender_id)
+    if files:
+        with step(f"ingest {len(files)} files of {lender.lender_id}") as line:
+            jobs.run("ingest", tags=_tags(lender))
+            left = reconcile.pending(
+                deployment.landing_zone, deployment.store, lender_id=lender.lender_id
+            )
+            line.note = f"{len(left)} left waiting" if left else "none left waiting"
+    else:
+        out.print(f"No file of {lender.lender_id} is waiting.")
+    if any(shard.startswith(f"{lender.lender_id}/") for shard in deployment.streams.shards()):
+        with step(f"read the engagement stream of {lender.lender_id}"):
+            jobs.run("engagement", tags=_tags(lender))
+
+
+def plan(jobs: Jobs, lender: Lender, day: date) -> None:
+    """Features, rankings, gate, strategies, actions and offers of one day."""
+    with step(f"plan {day.isoformat()}"):
+        jobs.run("daily", day=day, tags=_tags(lender))
+
+
+def carry_out(jobs: Jobs, lender: Lender, day: date) -> None:
+    """Dispatch the day's plan, each action at its scheduled instant; then copy what happened."""
+    with step(f"carry out {day.isoformat()}"):
+        jobs.run("dispatch", day=day, tags=_tags(lender))
+
+
+def _tags(lender: Lender) -> dict[str, str]:
+    return {LENDER_TAG: lender.lender_id}

@@ -1,0 +1,141 @@
+"""What a day came to, counted from the tables themselves."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import func, select
+
+from paymentor_assets.audit.publications import newest, require
+from paymentor_assets.commands.console import facts, out
+from paymentor_assets.deployment import Deployment
+from paymentor_assets.lenders import Lender
+from paymentor_assets.models import registry
+from paymentor_assets.models.families import customer_ranking
+from resources.duck import connect, iceberg_scan_sql, load_lake_extensions
+from resources.operational_schema import actions, deliveries, file_index
+
+
+def summary(deployment: Deployment, lender: Lender, day: date) -> None:
+    """Print the summary of one lender's day."""
+    facts(
+        f"{lender.name}, {day.isoformat()}",
+        {
+            **_files(deployment, lender),
+            **_model(deployment),
+            **_decisions(deployment, lender, day),
+            **_engagement(deployment, lender, day),
+        },
+    )
+    out.print(
+        "\nWhere to look next: `make dev` opens the lineage; "
+        "`paymentor status`; the messages are in "
+        f"{deployment.settings.outbox_dir / lender.lender_id}."
+    )
+
+
+def _query(
+    deployment: Deployment, table: str, snapshot_id: int, sql: str
+) -> list[tuple[object, ...]]:
+    """Run SQL over `t`, one table at one snapshot."""
+    location = deployment.lakehouse.metadata_location(table)
+    with connect() as con:
+        load_lake_extensions(con)
+        return con.execute(
+            f"WITH t AS ({iceberg_scan_sql(location, snapshot_id)}) {sql}"
+        ).fetchall()
+
+
+def _files(deployment: Deployment, lender: Lender) -> dict[str, object]:
+    with deployment.store.read() as connection:
+        counts = connection.execute(
+            select(file_index.c.status, func.count())
+            .where(file_index.c.lender_id == lender.lender_id)
+            .group_by(file_index.c.status)
+            .order_by(file_index.c.status)
+        ).all()
+    snapshot = require(deployment.lakehouse, "ingestion", lender.lender_id).table(
+        "raw.ingested_files"
+    )
+    accepted, rejected = _query(
+        deployment,
+        "raw.ingested_files",
+        snapshot.snapshot_id,
+        "SELECT sum(rows_accepted), sum(rows_rejected) FROM t "
+        f"WHERE lender_id = '{lender.lender_id}'",
+    )[0]
+    return {
+        "files in": ", ".join(f"{count:,} {status}" for status, count in counts),
+        "rows": f"{accepted:,} accepted, {rejected:,} rejected with their reasons",
+    }
+
+
+def _model(deployment: Deployment) -> dict[str, object]:
+    approval = registry.approved_version(deployment.lakehouse, customer_ranking.FAMILY)
+    version = deployment.registry.version(approval.family, approval.version)
+    metrics = deployment.registry.metrics(version.run_id)
+    shown = {name: value for name, value in metrics.items() if name.endswith("auc")}
+    return {
+        "model": f"{approval.family} version {approval.version}, approved by {approval.actor}",
+        "AUC on later days": ", ".join(f"{n} {v:.3f}" for n, v in sorted(shown.items())),
+    }
+
+
+def _decisions(deployment: Deployment, lender: Lender, day: date) -> dict[str, object]:
+    rankings = require(deployment.lakehouse, "rankings", lender.lender_id, day)
+    decisions = require(deployment.lakehouse, "decisions", lender.lender_id, day)
+    iso = day.isoformat()
+    of_day = f"WHERE lender_id = '{lender.lender_id}' AND as_of_date = DATE '{iso}'"
+    counted = _query(
+        deployment,
+        "decisions.gate_counts",
+        decisions.table("decisions.gate_counts").snapshot_id,
+        f"SELECT rule_id, verdict, sum(candidates) FROM t {of_day} AND pass = 'mask' "
+        "AND verdict <> 'allow' GROUP BY ALL ORDER BY 3 DESC, 1",
+    )
+    rules: dict[str, str] = {}
+    for rule_id, verdict, count in counted:
+        rules[f"  {verdict} {rule_id}"] = f"{count:,}"
+    return {
+        "accounts ranked": f"{rankings.table('decisions.customer_rankings').rows[iso]:,}",
+        "actions planned": f"{decisions.table('decisions.actions').rows[iso]:,}",
+        "offers": f"{decisions.table('decisions.offers').rows[iso]:,}",
+        "candidates kept out, by rule": "",
+        **rules,
+    }
+
+
+def _engagement(deployment: Deployment, lender: Lender, day: date) -> dict[str, object]:
+    with deployment.store.read() as connection:
+        sent = connection.execute(
+            select(deliveries.c.channel, func.count())
+            .where(
+                deliveries.c.lender_id == lender.lender_id,
+                deliveries.c.as_of_date == day,
+                deliveries.c.status == "sent",
+            )
+            .group_by(deliveries.c.channel)
+            .order_by(deliveries.c.channel)
+        ).all()
+        ended = connection.execute(
+            select(actions.c.state_name, func.count())
+            .where(actions.c.lender_id == lender.lender_id, actions.c.as_of_date == day)
+            .group_by(actions.c.state_name)
+            .order_by(actions.c.state_name)
+        ).all()
+    total = sum(count for _, count in sent)
+    events: list[tuple[object, ...]] = []
+    publication = newest(deployment.lakehouse, "engagement", lender.lender_id)
+    if publication is not None and "engagement.events" in publication.tables:
+        events = _query(
+            deployment,
+            "engagement.events",
+            publication.table("engagement.events").snapshot_id,
+            f"SELECT event_type, count(*) FROM t WHERE lender_id = '{lender.lender_id}' "
+            "GROUP BY ALL ORDER BY 2 DESC, 1",
+        )
+    return {
+        "messages sent": f"{total:,} ({', '.join(f'{c} {n:,}' for c, n in sent) or 'none'})",
+        "actions ended as": ", ".join(f"{n:,} {s}" for s, n in ended) or "none",
+        "events back": ", ".join(f"{n:,} {e}" for e, n in events) or "none",
+    }
