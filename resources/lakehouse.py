@@ -15,6 +15,7 @@ from functools import cached_property
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import (
+    CommitFailedException,
     NamespaceAlreadyExistsError,
     NoSuchTableError,
     TableAlreadyExistsError,
@@ -22,8 +23,12 @@ from pyiceberg.exceptions import (
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.table import Table
+from sqlalchemy.exc import IntegrityError
 
 from resources.errors import CatalogError, NotFound
+
+#: pyiceberg tries a commit five times by itself; writers of many lenders need more patience.
+_OVERWRITE_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,9 @@ class Lakehouse:
         return table
 
     def _create(self, contract: TableContract) -> Table:
-        with contextlib.suppress(NamespaceAlreadyExistsError):
+        # Two writers that begin together: a SQL catalog meets the loser with its own integrity
+        # error, and a table that appears meanwhile with a failed commit.
+        with contextlib.suppress(NamespaceAlreadyExistsError, IntegrityError):
             self.catalog.create_namespace(contract.namespace)
         try:
             # One transaction, so that no reader ever meets the table without its partitioning.
@@ -132,7 +139,7 @@ class Lakehouse:
                     with transaction.update_spec() as spec:
                         for name in contract.partition_by:
                             spec.add_identity(name)
-        except TableAlreadyExistsError:
+        except (TableAlreadyExistsError, CommitFailedException):
             pass  # another writer was first; the caller gets the table that exists
         return self.catalog.load_table(contract.name)
 
@@ -152,18 +159,27 @@ class Lakehouse:
         """Replace exactly the rows that match `row_filter`, also by none; returns the snapshot id.
 
         One commit for readers of the final metadata: pyiceberg writes the delete and the append as
-        two snapshots of one transaction, and only the second becomes the head.
+        two snapshots of one transaction, and only the second becomes the head. Doing it again does
+        no harm, so a commit lost to another writer is repeated on the table as it stands then;
+        CatalogError when it is lost every time.
         """
-        table = self.ensure(contract)
-        with warnings.catch_warnings():
-            # A first publication replaces nothing; that is no news.
-            warnings.filterwarnings("ignore", message="Delete operation did not match any records")
-            table.overwrite(
-                rows.cast(contract.schema),
-                overwrite_filter=row_filter,
-                snapshot_properties=dict(summary),
-            )
-        return _head(table)
+        for _ in range(_OVERWRITE_ATTEMPTS):
+            table = self.ensure(contract)
+            with contextlib.suppress(CommitFailedException), warnings.catch_warnings():
+                # A first publication replaces nothing; that is no news.
+                warnings.filterwarnings(
+                    "ignore", message="Delete operation did not match any records"
+                )
+                table.overwrite(
+                    rows.cast(contract.schema),
+                    overwrite_filter=row_filter,
+                    snapshot_properties=dict(summary),
+                )
+                return _head(table)
+        raise CatalogError(
+            f"Other writers committed to {contract.name} before each of {_OVERWRITE_ATTEMPTS} "
+            "attempts to write; nothing was changed. Run it again."
+        )
 
     def head(self, name: str) -> int | None:
         """The newest snapshot id; None when the table is empty of commits or absent."""

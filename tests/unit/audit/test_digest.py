@@ -78,7 +78,7 @@ def test_rows_that_look_alike_are_told_apart(
     assert digest([one]) != digest([other])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(pairs=rows, seed=st.randoms(use_true_random=False))
 def test_order_does_not_matter(pairs: list[tuple[str | None, str | None]], seed: object) -> None:
     shuffled = list(pairs)
@@ -86,7 +86,7 @@ def test_order_does_not_matter(pairs: list[tuple[str | None, str | None]], seed:
     assert digest(pairs) == digest(shuffled)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(one=rows, other=rows)
 def test_different_rows_have_different_digests(
     one: list[tuple[str | None, str | None]], other: list[tuple[str | None, str | None]]

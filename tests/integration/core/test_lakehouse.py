@@ -1,0 +1,230 @@
+"""The lakehouse: tables are what their contract says, commits replace exactly what they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.expressions import And, EqualTo
+
+from resources.duck import connect, iceberg_scan_sql, load_lake_extensions
+from resources.errors import CatalogError, NotFound
+from resources.lakehouse import MONEY, Lakehouse, TableContract, column
+
+SCHEMA = pa.schema(
+    [
+        column("lender_id", pa.string(), "Lender."),
+        column("as_of_date", pa.date32(), "Day."),
+        column("number", pa.int64(), "Number."),
+        column("amount", MONEY, "Amount."),
+    ]
+)
+CONTRACT = TableContract("features.things", SCHEMA, ("lender_id", "number"), "Things.")
+MONDAY, TUESDAY = date(2026, 6, 29), date(2026, 6, 30)
+SUMMARY = {"run-id": "run-1"}
+
+
+@pytest.fixture
+def open_lake(tmp_path: Path) -> Iterator[Callable[[], Lakehouse]]:
+    """Opens the lakehouse of the test anew, as another process would."""
+    opened: list[Lakehouse] = []
+
+    def open_one(kind: type[Lakehouse] = Lakehouse) -> Lakehouse:
+        lake = kind(
+            {
+                "type": "sql",
+                "uri": f"sqlite:///{tmp_path}/catalog.db",
+                "warehouse": f"file://{tmp_path}",
+            }
+        )
+        opened.append(lake)
+        return lake
+
+    yield open_one
+    for lake in opened:
+        lake.catalog.close()
+
+
+@pytest.fixture
+def lake(open_lake: Callable[[], Lakehouse]) -> Lakehouse:
+    """The lakehouse of the test."""
+    return open_lake()
+
+
+def things(*numbers: int, lender: str = "north", day: date = MONDAY) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{"lender_id": lender, "as_of_date": day, "number": n, "amount": None} for n in numbers],
+        schema=SCHEMA,
+    )
+
+
+def numbers(lake: Lakehouse, snapshot_id: int | None = None) -> list[tuple[str, date, int]]:
+    rows = lake.scan(CONTRACT.name, snapshot_id).to_pylist()
+    return sorted((r["lender_id"], r["as_of_date"], r["number"]) for r in rows)
+
+
+def only(lender: str, day: date) -> And:
+    return And(EqualTo("lender_id", lender), EqualTo("as_of_date", day.isoformat()))
+
+
+def test_a_table_that_was_never_made_is_absent_not_empty(lake: Lakehouse) -> None:
+    assert not lake.exists(CONTRACT.name)
+    assert lake.head(CONTRACT.name) is None
+    with pytest.raises(NotFound, match=r"no table features\.things; nothing was written"):
+        lake.scan(CONTRACT.name)
+
+
+def test_a_table_is_made_once_with_descriptions_and_properties(lake: Lakehouse) -> None:
+    contract = TableContract(
+        "features.made", SCHEMA, ("number",), "Made.", ("lender_id",),
+        {"commit.retry.num-retries": "0"},
+    )  # fmt: skip
+    table = lake.ensure(contract)
+    assert table.properties["comment"] == "Made."
+    assert table.properties["commit.retry.num-retries"] == "0"
+    assert [f.doc for f in table.schema().fields] == ["Lender.", "Day.", "Number.", "Amount."]
+    assert [f.name for f in table.spec().fields] == ["lender_id"]
+    assert lake.head(contract.name) is None
+    assert lake.ensure(contract).metadata_location == table.metadata_location
+
+
+DRIFT = {
+    "missing": (SCHEMA.append(column("more", pa.string(), "")), r"missing \['more'\]"),
+    "surplus": (SCHEMA.remove(3), r"surplus \['amount'\]"),
+    "retyped": (
+        SCHEMA.set(2, column("number", pa.string(), "")),
+        r"other types \['number: int64 instead of string'\]",
+    ),
+    "money": (
+        SCHEMA.set(3, column("amount", pa.decimal128(18, 4), "")),
+        r"amount: decimal128\(18, 2\) instead of decimal128\(18, 4\)",
+    ),
+    "reordered": (pa.schema([SCHEMA[i] for i in (1, 0, 2, 3)]), "differs from its contract"),
+}
+
+
+@pytest.mark.parametrize(("schema", "sentence"), DRIFT.values(), ids=DRIFT)
+def test_a_table_that_differs_from_its_contract_is_left_alone(
+    lake: Lakehouse, schema: pa.Schema, sentence: str
+) -> None:
+    lake.append(CONTRACT, things(1), SUMMARY)
+    drifted = TableContract(CONTRACT.name, schema, ("number",), "Things.")
+    for write in (
+        lambda: lake.ensure(drifted),
+        lambda: lake.append(drifted, schema.empty_table(), SUMMARY),
+        lambda: lake.overwrite(drifted, schema.empty_table(), only("north", MONDAY), SUMMARY),
+    ):
+        with pytest.raises(CatalogError, match=sentence) as caught:
+            write()
+        assert "Write a migration; nothing was changed." in str(caught.value)
+    assert numbers(lake) == [("north", MONDAY, 1)]
+
+
+def test_an_append_is_one_commit_with_its_summary(lake: Lakehouse) -> None:
+    first = lake.append(CONTRACT, things(1, 2), SUMMARY)
+    second = lake.append(CONTRACT, things(3), {"run-id": "run-2"})
+    assert lake.head(CONTRACT.name) == second != first
+    assert lake.summary(CONTRACT.name)["run-id"] == "run-2"
+    assert lake.summary(CONTRACT.name, first)["run-id"] == "run-1"
+    assert [n for *_, n in numbers(lake, first)] == [1, 2]
+    assert [n for *_, n in numbers(lake)] == [1, 2, 3]
+    assert lake.has_snapshot(CONTRACT.name, first)
+    assert not lake.has_snapshot(CONTRACT.name, first + 1)
+
+
+def test_an_overwrite_replaces_exactly_what_its_filter_names(lake: Lakehouse) -> None:
+    lake.append(
+        CONTRACT,
+        pa.concat_tables([things(1, 2), things(3, day=TUESDAY), things(4, lender="south")]),
+        SUMMARY,
+    )
+    lake.overwrite(CONTRACT, things(5), only("north", MONDAY), SUMMARY)
+    assert numbers(lake) == [("north", MONDAY, 5), ("north", TUESDAY, 3), ("south", MONDAY, 4)]
+
+
+def test_an_overwrite_by_no_rows_deletes_exactly_what_its_filter_names(lake: Lakehouse) -> None:
+    before = lake.append(
+        CONTRACT,
+        pa.concat_tables([things(1, 2), things(3, day=TUESDAY), things(4, lender="south")]),
+        SUMMARY,
+    )
+    after = lake.overwrite(CONTRACT, SCHEMA.empty_table(), only("north", MONDAY), SUMMARY)
+    assert numbers(lake) == [("north", TUESDAY, 3), ("south", MONDAY, 4)]
+    assert len(numbers(lake, before)) == 4
+    assert lake.head(CONTRACT.name) == after
+    assert lake.summary(CONTRACT.name)["run-id"] == "run-1"
+
+
+def test_an_overwrite_may_be_the_first_commit_also_with_no_rows(lake: Lakehouse) -> None:
+    snapshot = lake.overwrite(CONTRACT, SCHEMA.empty_table(), only("north", MONDAY), SUMMARY)
+    assert lake.head(CONTRACT.name) == snapshot
+    assert numbers(lake) == []
+
+
+def test_a_scan_reads_the_columns_and_rows_that_are_asked_for(lake: Lakehouse) -> None:
+    lake.append(CONTRACT, things(1, 2), SUMMARY)
+    rows = lake.scan(CONTRACT.name, None, "number = 2", ("number", "lender_id"))
+    assert rows.to_pylist() == [{"lender_id": "north", "number": 2}]
+    assert rows.schema.field("lender_id").type == pa.string()
+
+
+def test_duckdb_reads_a_pinned_snapshot(lake: Lakehouse) -> None:
+    first = lake.append(CONTRACT, things(1, 2), SUMMARY)
+    lake.append(CONTRACT, things(3), SUMMARY)
+    location = lake.metadata_location(CONTRACT.name)
+    with connect() as con:
+        load_lake_extensions(con)
+        for pin, expected in ((first, [(1,), (2,)]), (None, [(1,), (2,), (3,)])):
+            scan = iceberg_scan_sql(location, pin)
+            assert con.execute(f"SELECT number FROM ({scan}) ORDER BY 1").fetchall() == expected
+
+
+class LosingCommits(Lakehouse):
+    """A lakehouse whose overwrites are overtaken by another writer some times."""
+
+    losses = 0
+
+    def ensure(self, contract: TableContract) -> Any:
+        table = super().ensure(contract)
+        commit = table.overwrite
+
+        def overwrite(*args: object, **kwargs: object) -> None:
+            if self.losses:
+                self.losses -= 1
+                raise CommitFailedException("branch main has changed")
+            commit(*args, **kwargs)
+
+        table.overwrite = overwrite
+        return table
+
+
+def test_an_overwrite_lost_to_another_writer_is_done_again(
+    open_lake: Callable[..., Lakehouse],
+) -> None:
+    losing = open_lake(LosingCommits)
+    losing.append(CONTRACT, things(1), SUMMARY)
+    losing.losses = 3  # type: ignore[attr-defined]
+    losing.overwrite(CONTRACT, things(2), only("north", MONDAY), SUMMARY)
+    assert numbers(losing) == [("north", MONDAY, 2)]
+    losing.losses = 4  # type: ignore[attr-defined]
+    with pytest.raises(CatalogError, match=r"Other writers committed to features\.things"):
+        losing.overwrite(CONTRACT, things(3), only("north", MONDAY), SUMMARY)
+    assert numbers(losing) == [("north", MONDAY, 2)]
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_writers_that_begin_together_make_one_table(
+    open_lake: Callable[[], Lakehouse], attempt: int
+) -> None:
+    lakes = [open_lake() for _ in range(4)]
+    for lake in lakes:
+        assert not lake.exists(CONTRACT.name)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda lake: lake.ensure(CONTRACT), lakes))
+    assert len({str(table.metadata.table_uuid) for table in made}) == 1
