@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, time
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -266,13 +267,14 @@ class Rulebook(_Strict):
 
         Raises GateError naming file and field; without a readable rulebook nothing may leave.
         """
-        folder = files(__package__).joinpath("rulebooks") if directory is None else directory
+        if directory is None:
+            return _shipped()
         rules: list[Rule] = []
         localities: dict[str, Locality] = {}
-        paths = sorted((p for p in folder.iterdir() if p.name.endswith(".yaml")), key=_name)
+        paths = sorted((p for p in directory.iterdir() if p.name.endswith(".yaml")), key=_name)
         if not paths:
             raise GateError(
-                f"The rulebook folder {folder} holds no *.yaml file; nothing may leave."
+                f"The rulebook folder {directory} holds no *.yaml file; nothing may leave."
             )
         for path in paths:
             page = _read_page(path)
@@ -281,7 +283,7 @@ class Rulebook(_Strict):
         try:
             return cls.of(rules, localities)
         except ValidationError as error:
-            raise GateError(f"The rulebook in {folder} contradicts itself: {error}") from error
+            raise GateError(f"The rulebook in {directory} contradicts itself: {error}") from error
 
     @property
     def version(self) -> str:
@@ -292,6 +294,11 @@ class Rulebook(_Strict):
     def in_force(self, day: date) -> list[Rule]:
         """The clauses in force on a calendar day, in the order of their bits."""
         return [rule for rule in self.rules if rule.is_in_force(day)]
+
+
+@cache
+def _shipped() -> Rulebook:
+    return Rulebook.load(files(__package__).joinpath("rulebooks"))
 
 
 class _Page(_Strict):

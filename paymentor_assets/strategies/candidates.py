@@ -46,7 +46,13 @@ READ_FROM_ACCOUNTS = (
     "bucket",
     "promises_broken_180d",
 )
-READ_FROM_RANKINGS = ("account_id", "expected_recovery", "is_delinquent", "rank", "model_version")
+READ_FROM_RANKINGS = (
+    "account_id",
+    "expected_recovery",
+    "is_delinquent",
+    "model_name",
+    "model_version",
+)
 READ_FROM_PREFERENCES = (
     "customer_id",
     "channel",
@@ -72,6 +78,7 @@ CANDIDATES = pa.schema(
         ("language", pa.string()),
         ("offer_id", pa.string()),
         ("instalments", pa.int64()),
+        ("model_name", pa.string()),
         ("model_version", pa.string()),
     ]
 )
@@ -83,6 +90,8 @@ _SLOTS = pa.schema(
         ("scheduled_at_utc", TIMESTAMP),
     ]
 )
+#: Named where a contact names its ranking model: an offer's value comes from the offer policy.
+OFFER_MODEL = "offer_policy"
 _TERMS = pa.schema([("channel", pa.string()), ("currency", pa.string()), ("cost", MONEY)])
 
 
@@ -95,6 +104,7 @@ class CandidateInputs:
     rankings: pa.Table
     preferences: pa.Table
     offers: pa.Table
+    offer_policy_version: str
 
 
 def build_candidates(
@@ -120,7 +130,7 @@ def build_candidates(
             "FROM profile_in"
         )
         _ways(con)
-        _entries(con, strategy)
+        _subjects(con, strategy, inputs.offer_policy_version)
         return con.execute(_candidates_sql(lender.lender_id, day)).to_arrow_table().cast(CANDIDATES)
 
 
@@ -205,7 +215,8 @@ def _ways(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _entries(con: duckdb.DuckDBPyConnection, strategy: Strategy) -> None:
+def _subjects(con: duckdb.DuckDBPyConnection, strategy: Strategy, policy_version: str) -> None:
+    """What there is to talk about: delinquent accounts with their treatment, and offers."""
     rows = [
         {
             "entry": index,
@@ -235,7 +246,8 @@ def _entries(con: duckdb.DuckDBPyConnection, strategy: Strategy) -> None:
         SELECT 'contact' AS candidate_kind, a.account_id, a.customer_id, 'collections' AS purpose,
           a.product, a.currency, a.overdue_amount AS amount_due, a.days_past_due,
           CAST(r.expected_recovery AS DOUBLE) * e.uplift AS value_if_heard,
-          e.treatment, e.instalments, r.model_version, CAST(NULL AS VARCHAR) AS offer_id,
+          e.treatment, e.instalments, r.model_name, r.model_version,
+          CAST(NULL AS VARCHAR) AS offer_id,
           CAST(NULL AS DECIMAL(18,2)) AS offer_amount, CAST(NULL AS DOUBLE) AS offer_annual_rate,
           CAST(NULL AS BIGINT) AS offer_tenor_months, CAST(NULL AS DECIMAL(18,2)) AS offer_emi,
           CAST(NULL AS TIMESTAMP) AS offer_expires_at_utc
@@ -245,7 +257,8 @@ def _entries(con: duckdb.DuckDBPyConnection, strategy: Strategy) -> None:
         UNION ALL
         SELECT 'offer', NULL, o.customer_id, 'marketing', o.product, o.currency, NULL, 0,
           o.p_accept * CAST(o.expected_margin AS DOUBLE), {quote(OFFER_TREATMENT)}, NULL,
-          NULL, o.offer_id, o.amount, o.annual_rate, o.tenor_months, o.emi, o.expires_at_utc
+          {quote(OFFER_MODEL)}, {quote(policy_version)}, o.offer_id, o.amount, o.annual_rate,
+          o.tenor_months, o.emi, o.expires_at_utc
         FROM offers o
         """
     )
@@ -268,7 +281,7 @@ def _candidates_sql(lender_id: str, day: date) -> str:
           s.offer_emi, s.offer_expires_at_utc, w.slot, s.product, s.currency,
           CAST(round(s.value_if_heard * w.p_heard, 2) AS DECIMAL(18,2)) AS expected_value,
           t.cost, s.days_past_due, s.treatment, s.treatment || '.' || w.channel AS template_id,
-          w.language, s.offer_id, s.instalments, s.model_version
+          w.language, s.offer_id, s.instalments, s.model_name, s.model_version
         FROM subjects s JOIN ways w USING (customer_id)
         JOIN terms t ON t.channel = w.channel AND t.currency = s.currency
         WHERE s.value_if_heard IS NOT NULL

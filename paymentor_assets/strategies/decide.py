@@ -23,7 +23,7 @@ from paymentor_assets.lenders import Lender
 from paymentor_assets.offers.candidates import OfferInputs, offer_candidates
 from paymentor_assets.offers.policy import OfferPolicy
 from paymentor_assets.strategies.allocation import Certificate, allocate
-from paymentor_assets.strategies.candidates import CandidateInputs, build_candidates
+from paymentor_assets.strategies.candidates import OFFER_MODEL, CandidateInputs, build_candidates
 from paymentor_assets.strategies.tables import (
     ACTIONS,
     COMPLIANCE_DECISIONS,
@@ -81,7 +81,12 @@ def decide(
     )
     candidates = build_candidates(
         CandidateInputs(
-            inputs.profile, inputs.accounts, inputs.rankings, inputs.preferences, offers
+            inputs.profile,
+            inputs.accounts,
+            inputs.rankings,
+            inputs.preferences,
+            offers,
+            policy.version,
         ),
         lender=lender,
         day=day,
@@ -162,9 +167,7 @@ def _tables(
         "experiment_id": quote("none"),
         "arm": quote("default"),
         "arm_probability": "1.0",
-        "offer_policy_version": quote(policy.version),
     }
-    policy_version = quote(f"offer_policy/{policy.version}")
     con.execute(
         f"""
         CREATE TABLE verdicts AS
@@ -172,19 +175,19 @@ def _tables(
         UNION ALL SELECT 'mask', * FROM first_verdicts;
         CREATE TABLE decided AS
         SELECT {_decision_id(lender, day)} AS compliance_decision_id, v.pass,
-          v.* EXCLUDE (pass, candidate_id),
-          c.* REPLACE (coalesce(c.model_version, {policy_version}) AS model_version)
+          v.* EXCLUDE (pass, candidate_id), c.*
         FROM verdicts v JOIN candidates c USING (candidate_id);
         CREATE TABLE planned AS
-        SELECT {deterministic_id_sql(quote("action"), "candidate_id")} AS action_id,
-          * REPLACE (coalesce(model_version, {policy_version}) AS model_version) FROM chosen;
+        SELECT {deterministic_id_sql(quote("action"), "candidate_id")} AS action_id, *
+        FROM chosen;
         CREATE TABLE allowed_actions AS
         SELECT p.*, d.compliance_decision_id, {_PAYLOAD} AS payload
         FROM planned p JOIN decided d USING (candidate_id) WHERE d.verdict = 'allow';
         """
     )
     sources = {
-        OFFER_CANDIDATES: f"SELECT *, {policy_version} AS model_version FROM offers",
+        OFFER_CANDIDATES: f"SELECT *, {quote(OFFER_MODEL)} AS model_name, "
+        f"{quote(policy.version)} AS model_version FROM offers",
         GATE_COUNTS: _counts_sql(con, rulebook),
         COMPLIANCE_DECISIONS: "SELECT * FROM decided",
         STRATEGIES: "SELECT * FROM planned",
@@ -227,10 +230,10 @@ def _counts_sql(con: duckdb.DuckDBPyConnection, rulebook: Rulebook) -> str:
           SELECT 'mask' AS pass, candidate_id, verdict, rule_mask FROM mask
           UNION ALL SELECT 'chosen', candidate_id, verdict, rule_mask FROM second_verdicts
         )
-        SELECT pass, 'ALL' AS rule_id, verdict, count(*) AS candidates, NULL AS model_version
+        SELECT pass, 'ALL' AS rule_id, verdict, count(*) AS candidates
         FROM judged GROUP BY ALL
         UNION ALL
-        SELECT j.pass, c.rule_id, j.verdict, count(DISTINCT j.candidate_id), NULL
+        SELECT j.pass, c.rule_id, j.verdict, count(DISTINCT j.candidate_id)
         FROM judged j JOIN clauses c ON (j.rule_mask >> c.bit) & 1 = 1 GROUP BY ALL
     """
 

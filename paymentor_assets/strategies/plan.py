@@ -19,6 +19,7 @@ from paymentor_assets.compliance.rules import Rulebook
 from paymentor_assets.lenders import Lender
 from paymentor_assets.offers.policy import OfferPolicy, load_policy
 from paymentor_assets.strategies.allocation import Certificate
+from paymentor_assets.strategies.checks import check_plan
 from paymentor_assets.strategies.compare import difference
 from paymentor_assets.strategies.decide import Decided, decide
 from paymentor_assets.strategies.inputs import read_inputs
@@ -26,7 +27,7 @@ from paymentor_assets.strategies.queue import QueueChange, enqueue, is_sealed, w
 from paymentor_assets.strategies.tables import ACTIONS, GATE_COUNTS, OFFERS
 from paymentor_assets.strategies.treatments import Strategy, load_strategy
 from resources.crash_points import reach, register
-from resources.errors import SealedDayError
+from resources.errors import GateError, SealedDayError
 from resources.lakehouse import Lakehouse, TableContract
 from resources.operational_store import OperationalStore
 
@@ -87,7 +88,8 @@ def plan_day(
     differs withdraws the old one first, also when the new one is empty.
 
     Raises PublicationError when features or rankings of the day are missing, SealedDayError when
-    the day was carried out and would be decided differently now (nothing is written).
+    the day was carried out and would be decided differently now (nothing is written),
+    GateError when a plan breaks its own rules (nothing is written).
     """
     rulebook = rulebook or Rulebook.load()
     strategy = strategy or load_strategy()
@@ -101,6 +103,7 @@ def plan_day(
         strategy=strategy,
         policy=policy,
     )
+    _refuse_unsound(decided, lender, day)
     with store.read() as connection:
         sealed = is_sealed(connection, lender.lender_id, day)
     published = newest(lake, STAGE, lender.lender_id, day)
@@ -135,6 +138,15 @@ def facts_at_cutoff(
     with store.read() as connection:
         hot = hot_facts(connection, lender.lender_id, cutoff)
     return lake_facts(lake, lender, cutoff).with_hot(hot)
+
+
+def _refuse_unsound(decided: Decided, lender: Lender, day: date) -> None:
+    faults = [fault for found in check_plan(decided.tables, lender).values() for fault in found]
+    if faults:
+        raise GateError(
+            f"The plan of {day.isoformat()} for lender {lender.lender_id} breaks its own rules and "
+            f"was not published: {'; '.join(faults[:5])}."
+        )
 
 
 def _sealed_error(lender: Lender, day: date, differs: Mapping[str, str]) -> SealedDayError:

@@ -12,11 +12,15 @@ _DAY = (
     column("lender_id", _TEXT, "Lender.", nullable=False),
     column("as_of_date", pa.date32(), "Day whose knowledge decided.", nullable=False),
 )
-_VERSIONS = (
-    column("model_version", _TEXT, "Ranking model, or offer policy, behind the expected value."),
+_RULED = (
     column("strategy_version", _TEXT, "Hash of treatments, offer policy and method."),
     column("rulebook_version", _TEXT, "Hash of the rules."),
     column("input_publications", _TEXT, "JSON list of the publication ids that were read."),
+)
+_VERSIONS = (
+    column("model_name", _TEXT, "Ranking model family, or offer_policy: the expected value's."),
+    column("model_version", _TEXT, "Its approved version, or the hash of the offer policy."),
+    *_RULED,
 )
 _WHO = (
     column("candidate_kind", _TEXT, "contact or offer."),
@@ -108,7 +112,6 @@ OFFER_CANDIDATES = TableContract(
             column("p_accept", pa.float64(), "Shrunk share of yes of the product."),
             column("expected_margin", MONEY, "Margin if accepted."),
             column("expires_at_utc", TIMESTAMP, "End of the offer."),
-            column("offer_policy_version", _TEXT, "Hash of the offer policy."),
             *_VERSIONS,
         ]
     ),
@@ -175,17 +178,17 @@ GATE_COUNTS = TableContract(
             column("rule_id", _TEXT, "Rule, or ALL.", nullable=False),
             column("verdict", _TEXT, "Verdict on the candidates counted.", nullable=False),
             column("candidates", pa.int64(), "How many."),
-            *_VERSIONS,
+            *_RULED,
         ]
     ),
 )
 
-#: What the stage `decisions` publishes together.
+#: What the stage `decisions` publishes together, each after what it is decided from.
 DECISIONS = (
     OFFER_CANDIDATES,
     GATE_COUNTS,
-    COMPLIANCE_DECISIONS,
     STRATEGIES,
+    COMPLIANCE_DECISIONS,
     ACTIONS,
     OFFERS,
 )

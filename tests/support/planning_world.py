@@ -84,6 +84,7 @@ RANKINGS = _contract(
         ("expected_recovery", MONEY),
         ("is_delinquent", pa.bool_()),
         ("rank", _INT),
+        ("model_name", _TEXT),
         ("model_version", _TEXT),
     ],
 )
@@ -231,9 +232,12 @@ class People:
             base
             | {
                 "account_id": state["account_id"],
-                "expected_recovery": (Decimal(200 + (number * 37) % 3000) / scale).quantize(Decimal("0.01")),
+                "expected_recovery": (Decimal(200 + (number * 37) % 3000) / scale).quantize(
+                    Decimal("0.01")
+                ),
                 "is_delinquent": state["is_delinquent"],
                 "rank": number + 1,
+                "model_name": "customer_ranking",
                 "model_version": "7",
             }
         )
@@ -368,9 +372,7 @@ class PlanningWorld:
             run=self.run(),
         )
 
-    def deliver(
-        self, known_at: datetime = LONG_AGO, **feeds: Sequence[dict[str, Any]]
-    ) -> None:
+    def deliver(self, known_at: datetime = LONG_AGO, **feeds: Sequence[dict[str, Any]]) -> None:
         """Deliver rows (or an empty file) of raw feeds, known at an instant."""
         tables: dict[str, int] = {}
         files = []
