@@ -13,7 +13,8 @@ them. Three conditions make it hold, and all three are kept here:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -84,23 +85,48 @@ def append_with_offsets(
     Raises PublicationError when another writer committed since `at` was opened: nothing was
     appended, and a new run starts from what is committed then.
     """
-    moved = dict(at.offsets) | dict(offsets)
-    try:
+    with _or_overtaken(at):
         at.table.append(
-            rows.cast(at.contract.schema),
-            snapshot_properties={
-                at.key: json.dumps(moved, sort_keys=True),
-                "run-id": run.run_id,
-                "code-version": run.code_version,
-            },
+            rows.cast(at.contract.schema), snapshot_properties=_summary(at, offsets, run)
         )
+    return _head(at)
+
+
+def replace_with_offsets(
+    at: OffsetTable, rows: pa.Table, offsets: Mapping[str, int], run: RunInfo
+) -> int:
+    """Replace all rows, as `append_with_offsets` appends them; for tables that can be derived."""
+    with _or_overtaken(at):
+        at.table.overwrite(
+            rows.cast(at.contract.schema), snapshot_properties=_summary(at, offsets, run)
+        )
+    return _head(at)
+
+
+def _summary(at: OffsetTable, offsets: Mapping[str, int], run: RunInfo) -> dict[str, str]:
+    moved = dict(at.offsets) | dict(offsets)
+    return {
+        at.key: json.dumps(moved, sort_keys=True),
+        "run-id": run.run_id,
+        "code-version": run.code_version,
+    }
+
+
+@contextmanager
+def _or_overtaken(at: OffsetTable) -> Iterator[None]:
+    try:
+        yield
     except CommitFailedException as error:
         raise PublicationError(
             f"Another writer committed to {at.contract.name} in the meantime; nothing was "
-            "appended. Run it again: it continues from what is committed."
+            "written. Run it again: it continues from what is committed."
         ) from error
+
+
+def _head(at: OffsetTable) -> int:
     snapshot_id = at.snapshot_id
-    assert snapshot_id is not None
+    if snapshot_id is None:
+        raise CatalogError(f"Table {at.contract.name} has no snapshot after a commit.")
     return snapshot_id
 
 

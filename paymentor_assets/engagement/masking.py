@@ -13,6 +13,7 @@ from typing import Literal
 from resources.duck import quote
 
 MASK = "[masked]"
+PROVIDERS = ("connect", "ses", "sms", "sms_inbound", "whatsapp")
 
 #: Keys whose string values are personal whatever they hold. `body`, `text`, `messageBody` and
 #: `caption` are a borrower's own words; `value` stands in the mail headers (From, To, Subject).
@@ -29,8 +30,12 @@ _EMAIL = r'[^\s"<>@,;:\\]+@[^\s"<>@,;\\]+'
 _PHONE = r"\+\d{7,15}"
 
 
-def masked_sql(payload: str) -> str:
-    """The DuckDB expression that masks a payload column; NULL stays NULL."""
+def masked_sql(provider: str, payload: str) -> str:
+    """The DuckDB expression that masks a payload column; NULL stays NULL.
+
+    What is no JSON object, or comes from a provider whose keys nobody has looked at, is masked
+    whole.
+    """
     keys = rf'"({"|".join(PERSONAL_KEYS)})"\s*:\s*{_STRING}'
     lists = rf'"({"|".join(ADDRESS_LISTS)})"\s*:\s*\[(?:{_STRING}|[\s,])*\]'
     value, values = rf'"\1":"{MASK}"', rf'"\1":["{MASK}"]'
@@ -38,27 +43,42 @@ def masked_sql(payload: str) -> str:
     text = f"regexp_replace({text}, {quote(lists)}, {quote(values)}, 'g')"
     text = f"regexp_replace({text}, {quote(_EMAIL)}, {quote(MASK)}, 'g')"
     text = f"regexp_replace({text}, {quote(_PHONE)}, {quote(MASK)}, 'g')"
+    known = f"{provider} IN ({', '.join(map(quote, PROVIDERS))})"
+    is_object = f"json_valid({payload}) AND json_type({payload}) = 'OBJECT'"
     return (
-        f"CASE WHEN {payload} IS NULL THEN NULL "
-        f"WHEN json_valid({payload}) AND json_type({payload}) = 'OBJECT' THEN {text} "
+        f"CASE WHEN {payload} IS NULL THEN NULL WHEN {known} AND {is_object} THEN {text} "
         f"ELSE {quote(MASK)} END"
     )
 
 
 def address_sql(provider: str, payload: str) -> str:
-    """The DuckDB expression that finds the borrower's address in an unmasked payload, or NULL."""
-    whatsapp = (
-        f"coalesce({payload} ->> '$.entry[0].changes[0].value.messages[0].from', "
-        f"{payload} ->> '$.entry[0].changes[0].value.statuses[0].recipient_id')"
+    """The DuckDB expression that finds the borrower's address in an unmasked payload, or NULL.
+
+    A WhatsApp notice may speak of several people at once; then it has none.
+    """
+    value = "$.entry[*].changes[*].value"
+    people = (
+        f"list_distinct(json_extract_string({payload}, '{value}.messages[*].from') || "
+        f"json_extract_string({payload}, '{value}.statuses[*].recipient_id'))"
+    )
+    mail = ", ".join(
+        f"{payload} ->> '$.{path}'"
+        for path in (
+            "bounce.bouncedRecipients[0].emailAddress",
+            "complaint.complainedRecipients[0].emailAddress",
+            "delivery.recipients[0]",
+            "mail.destination[0]",
+        )
     )
     return (
         f"CASE WHEN NOT json_valid({payload}) THEN NULL ELSE CASE {provider} "
-        f"WHEN 'ses' THEN {payload} ->> '$.mail.destination[0]' "
+        f"WHEN 'ses' THEN coalesce({mail}) "
         f"WHEN 'sms' THEN {payload} ->> '$.destinationPhoneNumber' "
         f"WHEN 'sms_inbound' THEN {payload} ->> '$.originationNumber' "
         f"WHEN 'connect' THEN coalesce({payload} ->> '$.detail.customerEndpoint.address', "
         f"{payload} ->> '$.detail.CustomerEndpoint.Address') "
-        f"WHEN 'whatsapp' THEN '+' || ltrim({whatsapp}, '+') END END"
+        f"WHEN 'whatsapp' THEN CASE WHEN len({people}) = 1 "
+        f"THEN '+' || ltrim({people}[1], '+') END END END"
     )
 
 

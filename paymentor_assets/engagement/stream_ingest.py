@@ -154,7 +154,7 @@ def _to_rows(records: pa.Table, vault: Vault, lender: Lender, run: RunInfo) -> p
                     r.shard,
                     r.sequence,
                     r.provider,
-                    {masked_sql("r.payload")} AS payload,
+                    {masked_sql("r.provider", "r.payload")} AS payload,
                     r.payload_sealed,
                     t.token AS address_token,
                     r.arrived_at_utc AS received_at_utc,
