@@ -144,9 +144,10 @@ class SnsNotifier:
             ) from error
 
 
-def notifier_for(alerts_dir: Path, topic_arn: str | None) -> Notifier:
-    """The SNS topic when one is configured, else files in `alerts_dir`."""
-    if topic_arn is None:
+def notifier(alerts_dir: Path, env: Mapping[str, str]) -> Notifier:
+    """The SNS topic named by `PAYMENTOR_ALERTS_TOPIC`, else files in `alerts_dir`."""
+    topic_arn = env.get("PAYMENTOR_ALERTS_TOPIC")
+    if not topic_arn:
         return LocalNotifier(alerts_dir)
     import boto3  # a laptop never pays for it
 

@@ -16,7 +16,7 @@ from resources.notifications import (
     Notice,
     Severity,
     SnsNotifier,
-    notifier_for,
+    notifier,
 )
 
 TOPIC = "arn:aws:sns:ap-south-1:000000000000:paymentor"
@@ -56,9 +56,9 @@ def test_a_local_notice_is_one_whole_file(tmp_path: Path) -> None:
 
 
 def test_telling_twice_is_telling_once(tmp_path: Path) -> None:
-    notifier = LocalNotifier(tmp_path)
-    notifier.notify(a_notice())
-    notifier.notify(a_notice(message="another time"))
+    folder = LocalNotifier(tmp_path)
+    folder.notify(a_notice())
+    folder.notify(a_notice(message="another time"))
     (path,) = tmp_path.iterdir()
     assert json.loads(path.read_text())["message"] == "portfolio has not arrived"
 
@@ -122,5 +122,5 @@ def test_a_refusal_says_which_notice_and_whether_trying_again_helps(
 
 def test_the_topic_decides_which_notifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
-    assert isinstance(notifier_for(tmp_path, None), LocalNotifier)
-    assert isinstance(notifier_for(tmp_path, TOPIC), SnsNotifier)
+    assert isinstance(notifier(tmp_path, {}), LocalNotifier)
+    assert isinstance(notifier(tmp_path, {"PAYMENTOR_ALERTS_TOPIC": TOPIC}), SnsNotifier)
