@@ -1,0 +1,13 @@
+{#- A ratio of two exact sums: divided once, as DOUBLE, rounded to six places. Null when either is
+    unknown or the denominator is zero. Sums stay DECIMAL: the sum of DOUBLEs depends on the order in
+    which threads add. -#}
+{% macro ratio(numerator, denominator) -%}
+    round(
+        cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), cast(0 as double)),
+        6
+    )
+{%- endmacro %}
+
+{% macro money(expression) -%}
+    cast({{ expression }} as decimal(18, 2))
+{%- endmacro %}

@@ -1,0 +1,8 @@
+select
+    payment_id,
+    account_id,
+    value_date,
+    amount,
+    status,
+    {{ known_interval(['payment_id']) }}
+from {{ ref('stg_payments') }}

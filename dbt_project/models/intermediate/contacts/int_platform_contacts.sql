@@ -1,0 +1,43 @@
+-- The platform's own messages as a day knew them: one row an action, whatever the order, number and
+-- repetition of its provider events.
+with
+
+events as (
+    select distinct
+        event_id,
+        event_type,
+        action_id,
+        customer_id,
+        account_id,
+        channel,
+        occurred_at_utc,
+        {{ lender_day('occurred_at_utc') }} as event_date,
+        _known_at
+    from {{ ref('stg_engagement_events') }}
+    where action_id is not null and customer_id is not null and channel is not null
+)
+
+select
+    days.as_of_date,
+    events.action_id,
+    events.customer_id,
+    events.account_id,
+    events.channel,
+    min(events.occurred_at_utc) as contacted_at_utc,
+    min(events.event_date) as contact_date,
+    {%- for event_type in ['opened', 'clicked', 'replied', 'answered'] %}
+    min(case when events.event_type = '{{ event_type }}' then events.event_date end)
+        as {{ event_type }}_date,
+    {%- endfor %}
+    max(
+        case
+            when events.event_type in ('opened', 'clicked', 'replied', 'answered')
+                then events.occurred_at_utc
+        end
+    ) as last_engaged_at_utc
+from {{ ref('int_as_of_dates') }} as days
+inner join events
+    on events.event_date <= days.as_of_date
+    and events._known_at <= days.cutoff_utc
+group by
+    days.as_of_date, events.action_id, events.customer_id, events.account_id, events.channel

@@ -1,0 +1,49 @@
+-- Which consent speaks for a linked bank account on a day: among the valid ones whose purpose fits
+-- and that cover transactions, the one with the freshest fetch. One only, or a transaction that was
+-- fetched under two consents would count twice.
+with
+
+fetches as (
+    select
+        consent_id,
+        link_ref_number,
+        fetched_at_utc,
+        _known_at
+    from {{ ref('stg_aa_accounts') }}
+),
+
+candidates as (
+    select
+        days.as_of_date,
+        coverage.customer_id,
+        fetches.link_ref_number,
+        fetches.consent_id,
+        max(fetches.fetched_at_utc) as last_fetched_at_utc
+    from {{ ref('int_as_of_dates') }} as days
+    inner join {{ ref('int_aa_consent_coverage') }} as coverage
+        on days.as_of_date = coverage.as_of_date
+    inner join fetches
+        on coverage.consent_id = fetches.consent_id
+        and fetches._known_at <= days.cutoff_utc
+    where coverage.is_for_features and coverage.has_transactions
+    group by
+        days.as_of_date, coverage.customer_id, fetches.link_ref_number, fetches.consent_id
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by as_of_date, link_ref_number
+            order by last_fetched_at_utc desc nulls last, consent_id desc nulls last
+        ) as recency
+    from candidates
+)
+
+select
+    as_of_date,
+    customer_id,
+    link_ref_number,
+    consent_id
+from ranked
+where recency = 1

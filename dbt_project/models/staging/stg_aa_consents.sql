@@ -1,0 +1,25 @@
+select
+    cast(_lender_id as string) as lender_id,
+    cast(consent_id as string) as consent_id,
+    cast(customer_id as string) as customer_id,
+    cast(aa_handle_token as string) as aa_handle_token,
+    cast(status as string) as status,
+    cast(created_at_utc as timestamp) as created_at_utc,
+    cast(consent_start_utc as timestamp) as consent_start_utc,
+    cast(consent_expiry_utc as timestamp) as consent_expiry_utc,
+    cast(consent_mode as string) as consent_mode,
+    cast(fetch_type as string) as fetch_type,
+    cast(consent_types as string) as consent_types,
+    cast(fi_types as string) as fi_types,
+    cast(purpose_code as string) as purpose_code,
+    cast(data_range_from_utc as timestamp) as data_range_from_utc,
+    cast(data_range_to_utc as timestamp) as data_range_to_utc,
+    cast(data_life_unit as string) as data_life_unit,
+    cast(data_life_value as int) as data_life_value,
+    cast(frequency_unit as string) as frequency_unit,
+    cast(frequency_value as int) as frequency_value,
+    cast(_known_at as timestamp) as _known_at,
+    cast(_file_id as string) as _file_id,
+    cast(_row_number as bigint) as _row_number
+from {{ source('raw', 'aa_consents') }}
+where _lender_id = {{ lender_id() }}
