@@ -52,11 +52,13 @@ NO_PAYMENTS = DayPayments(*(np.zeros(0, dtype="int64") for _ in range(3)))
 class BookState:
     """What the next day depends on, one element an account (``history``: 24 codes, newest first).
 
-    Days are -1 when there is none. ``boost_until``: last day on which a contact still works.
+    Days are -1 when there is none. ``is_sold``: charged off before the first day, no longer
+    ours. ``boost_until``: last day on which a contact still works.
     """
 
     paid: Ints
     is_charged_off: Bools
+    is_sold: Bools
     last_payment_day: Ints
     last_payment_amount: Ints
     promise_day: Ints
@@ -69,6 +71,7 @@ class BookState:
         return cls(
             paid=np.zeros(count, dtype="int64"),
             is_charged_off=np.zeros(count, dtype=bool),
+            is_sold=np.zeros(count, dtype=bool),
             last_payment_day=np.full(count, -1),
             last_payment_amount=np.zeros(count, dtype="int64"),
             promise_day=np.full(count, -1),
@@ -143,14 +146,14 @@ class LoanBook:
     def _chances(self, day: int, now: Position) -> tuple[Floats, Bools]:
         """The chance of each account to pay on ``day``, and which were due for collection today."""
         loans, state, people = self.loans, self.state, self.people
-        is_live = (loans.opened <= day) & ~now.is_settled
+        is_live = (loans.opened <= day) & ~now.is_settled & ~state.is_sold
         dom = int(day_of_month(day))
         since_salary = (dom - people.salary_day[loans.customer]) % 30
         shock = self.shocks.during(int(months_since_epoch(day)))[loans.customer]
         w = self._willingness
         falls_due = (instalments_due(loans, day) > instalments_due(loans, day - 1)) & is_live
         is_on_due_day = falls_due & (now.overdue > 0) & (now.overdue <= loans.emi)
-        on_time = 2.75 + 1.05 * w - 2.6 * shock - 1.5 * self._load + 0.5 * loans.has_mandate
+        on_time = 2.6 + 1.05 * w - 2.6 * shock - 1.5 * self._load + 0.5 * loans.has_mandate
         on_time = on_time - 0.9 * (since_salary > 12)
         is_late = (now.days_past_due > 0) & ~is_on_due_day & is_live
         hazard = _HAZARD_BY_BUCKET[np.digitize(now.days_past_due, _BUCKET_EDGES)]

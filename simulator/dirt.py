@@ -77,7 +77,7 @@ FAULTS: dict[str, tuple[str, tuple[Fault, ...]]] = {
     )),
     "bureau_enquiries": ("enquiry_id", (
         Fault("FUTURE_DATE", "enquiry_date", FUTURE), Fault("MISSING_VALUE", "product", ""),
-        Fault("BAD_TYPE", "amount", "1,2"), _DUPLICATE, _COLUMNS,
+        Fault("BAD_TYPE", "amount", "a lot"), _DUPLICATE, _COLUMNS,
     )),
     "contact_history": ("contact_id", (
         Fault("NOT_IN_LIST", "channel", "pigeon"), Fault("BAD_TYPE", "contacted_at_utc", "noon"),

@@ -23,7 +23,7 @@ from simulator.loans import Loans
 from simulator.people import People
 
 _BOOK_COLUMNS = (
-    "paid", "is_charged_off", "last_payment_day", "last_payment_amount", "promise_day",
+    "paid", "is_charged_off", "is_sold", "last_payment_day", "last_payment_amount", "promise_day",
     "boost_until",
 )  # fmt: skip
 _LOG_COLUMNS = ("account", "amount", "status", "day", "is_mandate")
@@ -48,9 +48,7 @@ def save_state(folder: Path, state: LenderState) -> None:
     book = {name: pa.array(getattr(state.book, name)) for name in _BOOK_COLUMNS}
     history = np.ascontiguousarray(state.book.history).view(f"S{HISTORY_MONTHS}").ravel()
     tables = {
-        "book": pa.table(
-            {**book, "sold": pa.array(state.sold), "history": pa.array(history.astype(str))}
-        ),
+        "book": pa.table({**book, "history": pa.array(history.astype(str))}),
         "registries": state.registries.table(),
         "consents": state.consents.table(),
         "deposits": state.deposits.table(),
@@ -74,7 +72,6 @@ def load(
         book=BookState(
             **{name: book[name].to_numpy().copy() for name in _BOOK_COLUMNS}, history=history
         ),
-        sold=book["sold"].to_numpy().copy(),
         registries=RegistryState.from_table(pq.read_table(at / "registries.parquet")),
         consents=ConsentState.from_table(pq.read_table(at / "consents.parquet")),
         deposits=DepositState.from_table(pq.read_table(at / "deposits.parquet")),

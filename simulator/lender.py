@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from simulator.book import BookState, DayPayments, LoanBook
@@ -46,7 +45,6 @@ class LenderState:
 
     closed: int
     book: BookState
-    sold: npt.NDArray[np.bool_]
     registries: RegistryState
     consents: ConsentState
     deposits: DepositState
@@ -81,7 +79,7 @@ class SimulatedLender:
         shocks = Shocks(self.seed, self.people, first_month)
         self.book = LoanBook(self.seed, self.people, self.loans, shocks, self.state.book)
         self._bureau = bureau_feed.Bureau(self.seed, self.book, first_month)
-        self._portfolio = PortfolioFeed(self.book, self.first_day, self.state.sold)
+        self._portfolio = PortfolioFeed(self.book, self.first_day)
 
     def close_day(self, responses: Sequence[Response] = ()) -> list[FeedFile]:
         """Let the day after ``state.closed`` happen and return its files, in delivery order.
@@ -130,7 +128,7 @@ class SimulatedLender:
             _, paid = self.book.step(day)
             if day > self.first_day - LOG_DAYS:
                 self._remember(day, paid)
-        self.state.sold[:] = self.state.book.is_charged_off
+        self.state.book.is_sold[:] = self.state.book.is_charged_off
         self.state.consents = consents.first_state(self.seed, self.book, self.first_day)
         self.state.closed = self.first_day - 1
 
@@ -209,7 +207,6 @@ def found_lender(
     state = LenderState(
         closed=start,
         book=book_state,
-        sold=np.zeros(len(loans), dtype=bool),
         registries=registries.first_state(seed, people, first_day),
         consents=empty,
         deposits=DepositState.new(customers),

@@ -99,7 +99,7 @@ def happen(seed: int, book: LoanBook, day: int, allowed: Bools, is_dialler_on: b
 
 def _most_overdue_account(book: LoanBook, days_past_due: Ints) -> Ints:
     """At most one account a customer: the one that is furthest behind."""
-    late = np.flatnonzero(days_past_due > 0)
+    late = np.flatnonzero((days_past_due > 0) & ~book.state.is_sold)
     late = late[np.lexsort((late, -days_past_due[late]))]
     _, first = np.unique(book.loans.customer[late], return_index=True)
     return np.sort(late[first])

@@ -1,7 +1,6 @@
 """The daily portfolio snapshot: every account on the book at the day's end."""
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,11 +16,9 @@ CLOSED_DAYS_SHOWN = 30
 class PortfolioFeed:
     """Builds snapshots; what never changes about an account is formatted once."""
 
-    def __init__(self, book: LoanBook, first_day: int, sold: npt.NDArray[np.bool_]) -> None:
-        """``sold``: accounts charged off before the history begins, no longer serviced."""
+    def __init__(self, book: LoanBook, first_day: int) -> None:
         self._book = book
         self._first_day = first_day
-        self._sold = sold
         self._static = _static_columns(book)
 
     def rows(self, day: int) -> pa.Table:
@@ -29,7 +26,7 @@ class PortfolioFeed:
         book, loans, state = self._book, self._book.loans, self._book.state
         now = book.position(day)
         is_recent = state.last_payment_day >= max(day - CLOSED_DAYS_SHOWN, self._first_day)
-        is_shown = (loans.opened <= day) & (~now.is_settled | is_recent) & ~self._sold
+        is_shown = (loans.opened <= day) & (~now.is_settled | is_recent) & ~state.is_sold
         keep = pa.array(np.flatnonzero(is_shown))
         static = self._static.take(keep)
         index = keep.to_numpy()
