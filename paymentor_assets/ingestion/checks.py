@@ -6,7 +6,10 @@ a fault. A row with any fault is rejected; its first fault gives the reason code
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import duckdb
+import pyarrow as pa
 
 from paymentor_assets.ingestion.contracts.categories import category_sql
 from paymentor_assets.ingestion.contracts.model import ColumnContract, RecordContract
@@ -158,18 +161,28 @@ def reject_repeated_keys(
     )
 
 
-def stage_accepted(con: duckdb.DuckDBPyConnection, record: RecordContract, index: int) -> None:
-    """Table `accepted_<index>`: the rows without a fault, in files that are not refused."""
-    con.execute(
+def accepted_rows(
+    con: duckdb.DuckDBPyConnection,
+    record: RecordContract,
+    index: int,
+    *,
+    lender_id: str,
+    ingested_at: datetime,
+) -> pa.Table:
+    """The rows without a fault, in files that are not refused, as `raw.*` stores them."""
+    stored = ", ".join(f'"{c.stored_name}"' for c in record.columns)
+    return con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE accepted_{index} AS
-        SELECT t.* EXCLUDE (is_clean, line_number)
-        FROM typed_{index} AS t JOIN files USING (file_index)
+        SELECT {stored}, file_id AS _file_id, row_number AS _row_number, known_at AS _known_at,
+               $ingested_at::TIMESTAMP AS _ingested_at, $lender_id::VARCHAR AS _lender_id
+        FROM typed_{index} JOIN files USING (file_index)
         ANTI JOIN (SELECT file_index, row_number FROM faults WHERE record_index = {index}) AS bad
           USING (file_index, row_number)
-        WHERE NOT files.is_refused
-        """
-    )
+        WHERE NOT is_refused
+        ORDER BY file_index, row_number
+        """,
+        {"ingested_at": ingested_at, "lender_id": lender_id},
+    ).to_arrow_table()
 
 
 def _typed(column: ColumnContract, i: int) -> str:

@@ -67,11 +67,7 @@ def process(
         return _process_together(context, contract, files, known_consents)
     except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         if len(files) == 1:
-            files[0].status = "unfinished"
-            files[0].message = (
-                f"{files[0].name} could not be processed ({type(error).__name__}: {error}); "
-                "it will be tried again."
-            )
+            files[0].leave(f"could not be processed ({type(error).__name__}: {error})")
             return BatchResult()
     parts = []
     for file in files:
@@ -125,25 +121,14 @@ def _process_together(
     result = BatchResult()
     ingested_at = naive_utc(context.clock.now())
     for index, record in enumerate(contract.records):
-        checks.stage_accepted(con, record, index)
-    tokens.seal_accepted(con, contract, context.vault)
-    for index, record in enumerate(contract.records):
-        schema = record_table(record).schema
-        stored = ", ".join(f'"{c.stored_name}"' for c in record.columns)
-        result.accepted[record.table] = (
-            con.execute(
-                f"""
-                SELECT {stored}, file_id AS _file_id, row_number AS _row_number,
-                       known_at AS _known_at, $ingested_at::TIMESTAMP AS _ingested_at,
-                       $lender::VARCHAR AS _lender_id
-                FROM accepted_{index} JOIN files USING (file_index)
-                ORDER BY file_index, row_number
-                """,
-                {"ingested_at": ingested_at, "lender": context.lender.lender_id},
-            )
-            .to_arrow_table()
-            .cast(schema)
+        rows = checks.accepted_rows(
+            con, record, index, lender_id=context.lender.lender_id, ingested_at=ingested_at
         )
+        result.accepted[record.table] = rows.cast(record_table(record).schema)
+        con.register(f"accepted_{index}", result.accepted[record.table])
+    tokens.seal_accepted(con, contract, context.vault)
+    for index in range(len(contract.records)):
+        con.unregister(f"accepted_{index}")
     result.rejected = rejected_rows(
         con,
         contract,

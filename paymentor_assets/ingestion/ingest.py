@@ -8,9 +8,9 @@ the next run; what it leaves after is only carried forward.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,28 +19,30 @@ import pyarrow as pa
 from pyiceberg.expressions import EqualTo
 
 from paymentor_assets.audit import ledger
-from paymentor_assets.audit.publications import Publication, RunInfo, newest, publish_heads
+from paymentor_assets.audit.publications import RunInfo, newest
 from paymentor_assets.ingestion import recovery
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
-from paymentor_assets.ingestion.contracts.tables import (
-    INGESTED_FILES,
-    REJECTED_ROWS,
-    raw_tables,
+from paymentor_assets.ingestion.commits import (
+    commit_accepted,
+    commit_files,
+    commit_rejected,
+    publish,
 )
-from paymentor_assets.ingestion.feed_batch import BatchResult, Context, process
-from paymentor_assets.ingestion.intake import IncomingFile, content_id, judge
+from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.feed_batch import Context, process
+from paymentor_assets.ingestion.intake import IncomingFile, receive, settle_twins
 from paymentor_assets.ingestion.reconcile import (
     MAX_ATTEMPTS,
-    Waiting,
     note_seen,
     pending,
     settle,
     waiting,
 )
+from paymentor_assets.ingestion.result import IngestionResult, Progress
 from paymentor_assets.lenders import Lender, lender_named
-from resources.clock import naive_utc
+from resources.clock import FixedClock
 from resources.crash_points import reach, register
-from resources.duck import connect
+from resources.duck import connect, quote
 from resources.lakehouse import Lakehouse
 from resources.landing_zone import LandedFile, LandingZone
 from resources.locks import exclusive
@@ -50,10 +52,6 @@ from resources.vault import Vault
 register(
     "ingestion.after_files_noted",
     "ingestion.after_dead_rows_deleted",
-    "ingestion.after_raw_commit",
-    "ingestion.after_rejected_rows",
-    "ingestion.after_ingested_files",
-    "ingestion.after_publication",
     "ingestion.before_index_commit",
     "ingestion.after_index_commit",
 )
@@ -61,40 +59,9 @@ register(
 #: Feeds whose rows are checked against another feed of the same run come after it.
 _AFTER = {"aa_deposits": "aa_consents"}
 #: Bytes of files that are staged together, and that go into one commit of a table at most.
-_STAGE_BYTES = 64 << 20
+_STAGE_BYTES = 24 << 20
 _COMMIT_BYTES = 512 << 20
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One step of a run, for whoever watches: what, and how far of how much."""
-
-    step: str
-    done: int
-    total: int
-
-
-@dataclass
-class IngestionResult:
-    """What a run did. `publication` is the newest one, also when nothing was new."""
-
-    lender_id: str
-    files: list[IncomingFile] = field(default_factory=list)
-    publication: Publication | None = None
-    snapshots: dict[str, int] = field(default_factory=dict)
-    rows_accepted: dict[str, int] = field(default_factory=dict)
-    rows_rejected: dict[str, int] = field(default_factory=dict)
-    previews: dict[str, pa.Table] = field(default_factory=dict)
-    dead_rows_deleted: dict[str, int] = field(default_factory=dict)
-
-    def count(self, status: str) -> int:
-        """Files that ended so."""
-        return sum(f.status == status for f in self.files)
-
-    @property
-    def is_nothing_new(self) -> bool:
-        """Whether no row and no file was recorded."""
-        return not self.snapshots
+_MEMORY_LIMIT = "512MB"
 
 
 def ingest(
@@ -115,75 +82,33 @@ def ingest(
     same lender waits for the first. Raises NotFound for an unknown lender and PayMentorError when
     another run holds the lender for too long.
     """
-    lender = lender_named(dict(lenders), lender_id)
+    lender = lender_named(lenders, lender_id)
     report = progress or (lambda _: None)
     with exclusive(store, f"ingestion.{lender_id}"):
         todo = (
             pending(landing, store, lender_id=lender_id)
             if files is None
-            else waiting(files, store, is_command=True)
+            else waiting([f for f in files if f.lender_id == lender_id], store, is_command=True)
         )
         result = IngestionResult(lender_id)
         if not todo:
             result.publication = newest(lake, recovery.STAGE, lender_id)
             return result
+        # One instant for the whole run: everything it takes in is received together.
+        run = replace(run, clock=FixedClock(run.clock.now()))
         note_seen(store, todo, run.clock)
         reach("ingestion.after_files_noted")
         result.dead_rows_deleted = recovery.discard_dead_rows(lake, lender_id, run)
         reach("ingestion.after_dead_rows_deleted")
-        result.files = _receive(lake, landing, lender, todo, run)
+        recorded = recovery.recorded_files(lake, lender_id)
+        result.files = receive(landing, lender, load_feeds(), todo, recorded, run.clock)
         _take_in(lake, vault, landing, lender, run, result, report)
-        _record_files(lake, run, lender, result)
-        _publish(lake, run, lender, result)
+        settle_twins(result.files)
+        commit_files(lake, run, lender, result)
+        publish(lake, run, lender, result)
         _settle(store, run, result)
         report(Progress("done", len(result.files), len(result.files)))
         return result
-
-
-def _receive(
-    lake: Lakehouse,
-    landing: LandingZone,
-    lender: Lender,
-    todo: Sequence[Waiting],
-    run: RunInfo,
-) -> list[IncomingFile]:
-    """Identify each file by content and judge it by place and name."""
-    recorded = recovery.recorded_files(lake, lender.lender_id)
-    first_uri: dict[str, str] = {}
-    names: dict[str, set[str]] = {}
-    for (file_id, uri), status in recorded.items():
-        names.setdefault(uri, set()).add(file_id)
-        if status != "duplicate":
-            first_uri[file_id] = uri
-    feeds = load_feeds()
-    received = []
-    for item in todo:
-        file = IncomingFile(item.landed, item.attempts + 1, run.clock.now())
-        received.append(file)
-        try:
-            file.file_id = content_id(landing, item.landed.uri)
-        except OSError as error:
-            file.status = "unfinished"
-            file.message = f"{file.name} could not be read ({error}); it will be tried again."
-            continue
-        if (file.file_id, file.landed.uri) in recorded:
-            file.status = "known"
-            continue
-        judge(
-            file,
-            lender,
-            feeds,
-            run.clock,
-            replaces_another=bool(names.get(file.landed.uri, set()) - {file.file_id}),
-        )
-        if file.status is None and file.file_id in first_uri:
-            file.status = "duplicate"
-            file.message = (
-                f"{file.name} holds the same bytes as {first_uri[file.file_id]}, which was taken "
-                "in before; nothing was taken twice."
-            )
-        first_uri.setdefault(file.file_id, file.landed.uri)
-    return received
 
 
 def _take_in(
@@ -207,80 +132,16 @@ def _take_in(
         context = Context(con, landing, vault, lender, run.clock)
         for feed in sorted(by_feed, key=lambda f: (f in _AFTER, f)):
             contract = load_feeds()[feed]
-            for commit_files in _batches(by_feed[feed], _COMMIT_BYTES):
+            consents = _known_consents(lake, lender, contract)
+            for group in _batches(by_feed[feed], _COMMIT_BYTES):
                 parts = []
-                for batch in _batches(commit_files, _STAGE_BYTES):
+                for batch in _batches(group, _STAGE_BYTES):
                     report(Progress(feed, done, total))
-                    consents = _known_consents(lake, lender, contract)
                     parts.append(process(context, contract, batch, consents))
                     done += len(batch)
                 rejected += [p.rejected for p in parts if p.rejected.num_rows]
-                _commit_rows(lake, run, lender, contract, parts, result, commit_files)
-    if rejected:
-        rows = pa.concat_tables(rejected)
-        result.snapshots[REJECTED_ROWS.name] = lake.append(
-            REJECTED_ROWS, rows, _summary(run, lender, result.files)
-        )
-        result.previews[REJECTED_ROWS.name] = rows.drop_columns(["raw_record"]).slice(0, 5)
-        for feed, count in _counted(rows.column("feed").to_pylist()).items():
-            result.rows_rejected[feed] = count
-    reach("ingestion.after_rejected_rows")
-
-
-def _commit_rows(
-    lake: Lakehouse,
-    run: RunInfo,
-    lender: Lender,
-    contract: FeedContract,
-    parts: Sequence[BatchResult],
-    result: IngestionResult,
-    files: Sequence[IncomingFile],
-) -> None:
-    for record in contract.records:
-        tables = [p.accepted[record.table] for p in parts if record.table in p.accepted]
-        rows = pa.concat_tables(tables) if tables else None
-        if rows is None or rows.num_rows == 0:
-            continue
-        table = raw_tables()[record.table]
-        result.snapshots[record.table] = lake.append(table, rows, _summary(run, lender, files))
-        reach("ingestion.after_raw_commit")
-        result.rows_accepted[record.table] = (
-            result.rows_accepted.get(record.table, 0) + rows.num_rows
-        )
-        result.previews.setdefault(record.table, rows.slice(0, 5))
-
-
-def _record_files(lake: Lakehouse, run: RunInfo, lender: Lender, result: IngestionResult) -> None:
-    decided = [f for f in result.files if f.status in ("ingested", "rejected", "duplicate")]
-    if not decided:
-        return
-    rows = pa.Table.from_pylist(
-        [_file_row(f, lender.lender_id, run) for f in decided], schema=INGESTED_FILES.schema
-    )
-    # Tables that no file has filled yet are made now, so that readers find every table.
-    for table in raw_tables().values():
-        lake.ensure(table)
-    result.snapshots[INGESTED_FILES.name] = lake.append(
-        INGESTED_FILES, rows, _summary(run, lender, decided)
-    )
-    result.previews[INGESTED_FILES.name] = rows.slice(0, 5)
-    reach("ingestion.after_ingested_files")
-
-
-def _publish(lake: Lakehouse, run: RunInfo, lender: Lender, result: IngestionResult) -> None:
-    result.publication = newest(lake, recovery.STAGE, lender.lender_id)
-    heads = recovery.unpublished_heads(lake, lender.lender_id)
-    if heads:
-        days = [f.landed.business_date for f in result.files if f.landed.business_date]
-        result.publication = publish_heads(
-            lake,
-            stage=recovery.STAGE,
-            lender_id=lender.lender_id,
-            day=max(days, default=lender.local_day(run.clock.now())),
-            tables=heads,
-            run=run,
-        )
-    reach("ingestion.after_publication")
+                commit_accepted(lake, run, lender, contract, parts, group, result)
+    commit_rejected(lake, run, lender, rejected, result)
 
 
 def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> None:
@@ -296,6 +157,7 @@ def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> N
                 reason=file.message,
                 clock=run.clock,
             )
+        publication = result.publication
         ledger.append(
             connection,
             clock=run.clock,
@@ -303,7 +165,7 @@ def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> N
             kind="ingestion",
             subject=result.lender_id,
             payload={
-                "publication_id": result.publication.publication_id if result.publication else None,
+                "publication_id": publication.publication_id if publication else None,
                 "files": sorted([f.landed.uri, f.file_id, _index_status(f)] for f in result.files),
             },
         )
@@ -312,41 +174,11 @@ def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> N
 
 
 def _index_status(file: IncomingFile) -> str:
-    match file.status:
-        case "known":
-            return "ingested"
-        case "unfinished":
-            return "failed" if file.attempts >= MAX_ATTEMPTS else "pending"
-        case "ingested" | "rejected" | "duplicate" as status:
-            return status
-        case _:
-            raise AssertionError(f"{file.name} ended without a status")
-
-
-def _file_row(file: IncomingFile, lender_id: str, run: RunInfo) -> dict[str, object]:
-    delivered = file.landed.delivered_at_utc
-    return {
-        "file_id": file.file_id,
-        "lender_id": lender_id,
-        "feed": file.landed.feed,
-        "uri": file.landed.uri,
-        "etag": file.landed.etag,
-        "business_date": file.landed.business_date,
-        "delivered_at_utc": naive_utc(delivered) if delivered else None,
-        "known_at": naive_utc(file.known_at) if file.known_at else None,
-        "received_at_utc": naive_utc(file.received_at),
-        "is_history_load": file.is_history_load,
-        "attempts": file.attempts,
-        "byte_size": file.landed.size,
-        "contract_version": file.contract_version,
-        "rows_total": file.rows_total,
-        "rows_accepted": file.rows_accepted,
-        "rows_rejected": file.rows_rejected,
-        "status": file.status,
-        "reason_code": file.reason_code,
-        "message": file.message,
-        "_ingested_at": naive_utc(run.clock.now()),
-    }
+    if file.status == "unfinished":
+        return "failed" if file.attempts >= MAX_ATTEMPTS else "pending"
+    if file.status is None:
+        raise AssertionError(f"{file.name} ended without a status")
+    return file.status
 
 
 def _known_consents(lake: Lakehouse, lender: Lender, contract: FeedContract) -> pa.Table | None:
@@ -362,19 +194,6 @@ def _known_consents(lake: Lakehouse, lender: Lender, contract: FeedContract) -> 
     )
 
 
-def _summary(run: RunInfo, lender: Lender, files: Iterable[IncomingFile]) -> dict[str, str]:
-    days = [f.landed.business_date for f in files if f.landed.business_date]
-    return {
-        "run-id": run.run_id,
-        "code-version": run.code_version,
-        "lender-id": lender.lender_id,
-        "as-of-date": max(days).isoformat() if days else "",
-        # The publication's own id follows from the snapshots it names; the stage and the run lead
-        # from a commit to it.
-        "publication-stage": recovery.STAGE,
-    }
-
-
 def _batches(files: Sequence[IncomingFile], limit: int) -> Iterator[list[IncomingFile]]:
     batch: list[IncomingFile] = []
     size = 0
@@ -388,19 +207,14 @@ def _batches(files: Sequence[IncomingFile], limit: int) -> Iterator[list[Incomin
         yield batch
 
 
-def _counted(values: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return counts
-
-
 @contextmanager
 def _scratch() -> Iterator[duckdb.DuckDBPyConnection]:
     """A private DuckDB that spills into a folder only this user can read, gone afterwards."""
     with (
         TemporaryDirectory(prefix="paymentor-ingestion-") as folder,
-        connect(memory_limit="1GB") as con,
+        connect(memory_limit=_MEMORY_LIMIT) as con,
     ):
-        con.execute(f"SET temp_directory = '{Path(folder) / 'spill'}'")
+        con.execute(f"SET temp_directory = {quote(str(Path(folder) / 'spill'))}")
+        # Nothing relies on the order of rows but the final, sorted export.
+        con.execute("SET preserve_insertion_order = false")
         yield con

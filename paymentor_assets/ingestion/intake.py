@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Literal
 
 from paymentor_assets.ingestion.contracts.model import FeedContract
+from paymentor_assets.ingestion.reconcile import Waiting
 from paymentor_assets.lenders import Lender
 from resources.clock import Clock
 from resources.errors import RejectedFile
@@ -17,12 +20,26 @@ HISTORY_AFTER = timedelta(days=1)
 _BLOCK_BYTES = 8 << 20
 
 
+Status = Literal["ingested", "rejected", "duplicate", "unfinished"]
+
+
+@dataclass(frozen=True)
+class RecordedFile:
+    """One row of `raw.ingested_files`, as far as it matters for the next delivery."""
+
+    file_id: str
+    uri: str
+    etag: str
+    status: Status
+
+
 @dataclass
 class IncomingFile:
     """One file of a run, and what became of it.
 
-    `status` is None until decided: ingested, rejected, duplicate, known (taken in before, under
-    the same name) or unfinished (could not be read this time).
+    `status` is None until decided; `unfinished` means that it could not be read this time. A file
+    `was_recorded` when it stands in `raw.ingested_files` already: by a run that died afterwards,
+    or because its bytes did not change under a new etag.
     """
 
     landed: LandedFile
@@ -36,14 +53,21 @@ class IncomingFile:
     rows_total: int = 0
     rows_accepted: int = 0
     rows_rejected: int = 0
-    status: str | None = None
+    status: Status | None = None
     reason_code: str | None = None
     message: str | None = None
+    was_recorded: bool = False
+    twin: IncomingFile | None = None
 
     @property
     def name(self) -> str:
         """How sentences call the file: its place in the landing zone."""
         return self.landed.uri
+
+    @property
+    def is_decided_now(self) -> bool:
+        """Whether this run has something to record about the file."""
+        return not self.was_recorded and self.status in ("ingested", "rejected", "duplicate")
 
     def refuse(self, error: RejectedFile) -> None:
         """Decide that nothing of the file is taken."""
@@ -51,6 +75,80 @@ class IncomingFile:
         self.reason_code = error.reason_code
         self.message = str(error)
         self.rows_total = self.rows_accepted = self.rows_rejected = 0
+
+    def leave(self, why: str) -> None:
+        """Leave the file for another try."""
+        self.status = "unfinished"
+        self.message = f"{self.name} {why}; it will be tried again."
+
+
+def receive(
+    landing: LandingZone,
+    lender: Lender,
+    feeds: Mapping[str, FeedContract],
+    todo: Sequence[Waiting],
+    recorded: Sequence[RecordedFile],
+    clock: Clock,
+) -> list[IncomingFile]:
+    """Identify each waiting file by content, and judge it by place and name."""
+    same_delivery = {(r.file_id, r.uri, r.etag): r for r in recorded}
+    taken = {r.file_id: r.uri for r in recorded if r.status == "ingested"}
+    bytes_of: dict[str, set[str]] = {}
+    for r in recorded:
+        bytes_of.setdefault(r.uri, set()).add(r.file_id)
+    first_of_run: dict[str, IncomingFile] = {}
+    received = []
+    for item in todo:
+        file = IncomingFile(item.landed, item.attempts + 1, clock.now())
+        received.append(file)
+        try:
+            file.file_id = content_id(landing, item.landed.uri)
+        except OSError as error:
+            file.leave(f"could not be read ({error})")
+            continue
+        before = same_delivery.get((file.file_id, file.name, file.landed.etag))
+        if before is not None:
+            file.was_recorded, file.status = True, before.status
+        elif taken.get(file.file_id) == file.name:
+            file.was_recorded, file.status = True, "ingested"
+        else:
+            replaces_another = bool(bytes_of.get(file.name, set()) - {file.file_id})
+            judge(file, lender, feeds, clock, replaces_another=replaces_another)
+            if file.status is None:
+                _find_twin(file, taken, first_of_run)
+    return received
+
+
+def settle_twins(files: Sequence[IncomingFile]) -> None:
+    """Give files that repeat a refused or unread file of the same run the same answer."""
+    for file in files:
+        twin = file.twin
+        if twin is None or twin.status == "ingested":
+            continue
+        if twin.status == "rejected":
+            file.refuse(
+                RejectedFile(
+                    str(twin.reason_code),
+                    f"{file.name} holds the same bytes as a refused file: {twin.message}",
+                )
+            )
+        else:
+            file.leave(f"holds the same bytes as {twin.name}, which could not be read")
+
+
+def _find_twin(
+    file: IncomingFile, taken: Mapping[str, str], first_of_run: dict[str, IncomingFile]
+) -> None:
+    file.twin = first_of_run.get(file.file_id)
+    original = file.twin.name if file.twin else taken.get(file.file_id)
+    if original is None:
+        first_of_run[file.file_id] = file
+        return
+    file.status = "duplicate"
+    file.message = (
+        f"{file.name} holds the same bytes as {original}, which was taken in before; nothing was "
+        "taken twice."
+    )
 
 
 def content_id(landing: LandingZone, uri: str) -> str:
@@ -65,7 +163,7 @@ def content_id(landing: LandingZone, uri: str) -> str:
 def judge(
     file: IncomingFile,
     lender: Lender,
-    feeds: dict[str, FeedContract],
+    feeds: Mapping[str, FeedContract],
     clock: Clock,
     *,
     replaces_another: bool,

@@ -14,24 +14,22 @@ from pyiceberg.expressions import And, EqualTo, In
 
 from paymentor_assets.audit.publications import Publication, RunInfo, newest
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES, raw_tables
+from paymentor_assets.ingestion.intake import RecordedFile
 from resources.lakehouse import Lakehouse, TableContract
 
 STAGE = "ingestion"
 
 
-def recorded_files(lake: Lakehouse, lender_id: str) -> dict[tuple[str, str], str]:
-    """(file_id, uri) to status of every file of the lender in `raw.ingested_files`."""
+def recorded_files(lake: Lakehouse, lender_id: str) -> list[RecordedFile]:
+    """Every file of the lender in `raw.ingested_files`."""
     if not lake.exists(INGESTED_FILES.name):
-        return {}
+        return []
     rows = lake.scan(
         INGESTED_FILES.name,
         row_filter=EqualTo("lender_id", lender_id),
-        columns=("file_id", "uri", "status"),
-    ).to_pydict()
-    return {
-        (file_id, uri): status
-        for file_id, uri, status in zip(rows["file_id"], rows["uri"], rows["status"], strict=True)
-    }
+        columns=("file_id", "uri", "etag", "status"),
+    )
+    return [RecordedFile(**row) for row in rows.to_pylist()]
 
 
 def discard_dead_rows(lake: Lakehouse, lender_id: str, run: RunInfo) -> dict[str, int]:
@@ -40,7 +38,7 @@ def discard_dead_rows(lake: Lakehouse, lender_id: str, run: RunInfo) -> dict[str
     Only tables that moved on since the lender's newest publication can hold any.
     """
     published = newest(lake, STAGE, lender_id)
-    recorded = {file_id for file_id, _ in recorded_files(lake, lender_id)}
+    recorded = {f.file_id for f in recorded_files(lake, lender_id) if f.status == "ingested"}
     deleted = {}
     for contract in raw_tables().values():
         if contract.name == INGESTED_FILES.name or _is_at_publication(lake, contract, published):

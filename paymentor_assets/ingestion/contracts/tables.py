@@ -39,7 +39,7 @@ _BY_LENDER = ("_lender_id",)
 INGESTED_FILES = TableContract(
     name="raw.ingested_files",
     description="One row for each file that was taken in, refused, or seen again under a new name.",
-    key=("file_id", "uri"),
+    key=("file_id", "uri", "etag"),
     partition_by=("lender_id",),
     schema=pa.schema(
         [

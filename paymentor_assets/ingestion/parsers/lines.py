@@ -237,16 +237,24 @@ def _decoded(raw: pa.LargeBinaryArray) -> tuple[pa.LargeStringArray, pa.BooleanA
     try:
         return raw.cast(pa.large_string()), pa.array(np.ones(len(raw), bool))
     except pa.ArrowInvalid:
-        values = raw.to_pylist()  # this block alone, and only because it holds foreign bytes
-        flags, texts = [], []
-        for value in values:
-            try:
-                texts.append(value.decode())
-                flags.append(True)
-            except UnicodeDecodeError:
-                texts.append(value.decode(errors="replace"))
-                flags.append(False)
-        return pa.array(texts, pa.large_string()), pa.array(flags)
+        pass
+    # Only lines with a byte beyond ASCII can be at fault; they alone are looked at one by one.
+    data = np.frombuffer(raw.buffers()[2], np.uint8)
+    ends = np.frombuffer(raw.buffers()[1], np.int64)[1:]
+    suspects = np.unique(np.searchsorted(ends, np.flatnonzero(data >= 0x80), side="right"))
+    readable: dict[int, bytes] = {}
+    for line in suspects.tolist():
+        value = raw[line].as_py()
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            readable[line] = value.decode(errors="replace").encode()
+    is_utf8 = np.ones(len(raw), bool)
+    is_utf8[list(readable)] = False
+    repaired = pc.replace_with_mask(
+        raw, pa.array(~is_utf8), pa.array(list(readable.values()), pa.large_binary())
+    )
+    return repaired.cast(pa.large_string()), pa.array(is_utf8)
 
 
 def _rewritten(fields: list[str], delimiter: str) -> str:
