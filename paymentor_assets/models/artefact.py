@@ -89,9 +89,9 @@ def files_of(artefact: ModelArtefact, card_markdown: str) -> dict[str, bytes]:
         "card": artefact.card,
     }
     files = {f"{name}.ubj": boosting.save(t.booster) for name, t in artefact.targets.items()}
-    files[METADATA_FILE] = (json.dumps(metadata, indent=1, sort_keys=True) + "\n").encode()
+    files[METADATA_FILE] = (json.dumps(metadata, indent=1) + "\n").encode()
     files[CARD_FILE] = card_markdown.encode()
-    files[MLMODEL_FILE] = yaml.safe_dump(_mlmodel(artefact), sort_keys=True).encode()
+    files[MLMODEL_FILE] = yaml.safe_dump(_mlmodel(artefact)).encode()
     return files
 
 

@@ -23,6 +23,8 @@ TRAINING_THREADS = 1
 MAX_ROUNDS = 200
 PATIENCE = 10
 FOLDS = 3
+#: Below this many rows one held-out fold is too small to choose the number of rounds by.
+FEW_ROWS = 10_000
 
 PARAMETERS: dict[str, Any] = {
     "tree_method": "hist",
@@ -48,28 +50,32 @@ _OBJECTIVES: dict[Task, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Fitted:
-    """A booster on all rows, and what cross-fitting learned on the way."""
+    """A booster on all rows, and what was learned about it on borrowers it had not seen."""
 
     booster: Any
     rounds: int
-    #: Margins of rows by a model that has not seen their borrower: shape (rows,).
-    out_of_fold_margin: Floats
+    #: Rows that were held out once: a mask, shape (rows,).
+    held: npt.NDArray[np.bool_]
+    #: Their margins by a model that had not seen their borrower: shape (held rows,).
+    held_margin: Floats
 
 
 def fit(
     matrix: Matrix, target: Floats, folds: npt.NDArray[np.int64], task: Task, seed: int
 ) -> Fitted:
-    """Choose the number of rounds by early stopping over `folds`, then fit on all rows.
+    """Choose the number of rounds by early stopping on held-out borrowers, then fit on all rows.
 
-    `matrix` (rows, columns), `target` (rows,), `folds` (rows,) in 0..FOLDS-1.
+    `matrix` (rows, columns), `target` (rows,), `folds` (rows,) in 0..FOLDS-1. With few rows every
+    fold is held out once, because one would decide by chance; with many, one is enough.
     """
     import xgboost
 
     settings = _settings(task, seed)
     binning = {"max_bin": PARAMETERS["max_bin"], "nthread": TRAINING_THREADS}
+    examined = FOLDS if len(target) < FEW_ROWS else 1
     margins = np.zeros(len(target), dtype=np.float64)
     best: list[int] = []
-    for fold in range(FOLDS):
+    for fold in range(examined):
         held = folds == fold
         train = xgboost.QuantileDMatrix(matrix[~held], target[~held], **binning)
         check = xgboost.QuantileDMatrix(matrix[held], target[held], ref=train, **binning)
@@ -89,7 +95,8 @@ def fit(
     rounds = max(1, round(sum(best) / len(best)))
     everything = xgboost.QuantileDMatrix(matrix, target, **binning)
     booster = xgboost.train(settings, everything, num_boost_round=rounds, verbose_eval=False)
-    return Fitted(booster, rounds, margins)
+    was_held = folds < examined
+    return Fitted(booster, rounds, was_held, margins[was_held])
 
 
 def margin(booster: Any, matrix: Matrix) -> Floats:

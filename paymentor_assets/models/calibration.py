@@ -12,7 +12,9 @@ import numpy as np
 
 from paymentor_assets.models.boosting import Floats, Task
 
-_NEWTON_STEPS = 50
+_NEWTON_STEPS = 100
+_SMALLEST_STEP = 1e-10
+_RIDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Calibration:
 
 
 def learn(task: Task, margin: Floats, target: Floats) -> Calibration:
-    """Fit on out-of-fold margins, shape (rows,), and their outcomes."""
+    """Fit on margins of held-out rows, shape (rows,), and their outcomes."""
     if task == "probability":
         slope, intercept = _platt(margin, target)
         return Calibration(task, slope, intercept)
@@ -48,23 +50,37 @@ def sigmoid(x: Floats) -> Floats:
 
 
 def _platt(margin: Floats, target: Floats) -> tuple[float, float]:
-    """Newton's method on the log loss of two parameters, with Platt's smoothed targets."""
+    """Newton's method with step halving on the log loss (Lin, Lin & Weng 2007).
+
+    Without the halving a full step from a far start overshoots and never comes back.
+    """
     positives, negatives = float(target.sum()), float(len(target) - target.sum())
     smoothed = np.where(target > 0.5, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    slope, intercept = 1.0, 0.0
+    at = np.array([0.0, float(np.log((positives + 1) / (negatives + 1)))])
+    loss = _loss(at, margin, smoothed)
     for _ in range(_NEWTON_STEPS):
-        p = sigmoid(slope * margin + intercept)
-        residual, weight = p - smoothed, p * (1 - p) + 1e-12
+        p = sigmoid(at[0] * margin + at[1])
+        residual, weight = p - smoothed, p * (1 - p)
         gradient = np.array([(residual * margin).sum(), residual.sum()])
+        across = (weight * margin).sum()
         hessian = np.array(
             [
-                [(weight * margin * margin).sum() + 1e-9, (weight * margin).sum()],
-                [(weight * margin).sum(), weight.sum() + 1e-9],
+                [(weight * margin * margin).sum() + _RIDGE, across],
+                [across, weight.sum() + _RIDGE],
             ]
         )
-        step = np.linalg.solve(hessian, gradient)
-        slope, intercept = slope - float(step[0]), intercept - float(step[1])
-        if float(np.abs(step).max()) < 1e-10:
+        direction = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while size > _SMALLEST_STEP and _loss(at - size * direction, margin, smoothed) > loss:
+            size /= 2
+        at = at - size * direction
+        loss = _loss(at, margin, smoothed)
+        if float(np.abs(size * direction).max()) < _SMALLEST_STEP:
             break
     # A negative slope would turn the ranking round; noise that strong means there is no signal.
-    return round(max(slope, 1e-3), 9), round(intercept, 9)
+    return round(max(float(at[0]), 1e-3), 9), round(float(at[1]), 9)
+
+
+def _loss(at: Floats, margin: Floats, smoothed: Floats) -> float:
+    score = at[0] * margin + at[1]
+    return float((np.logaddexp(0.0, score) - smoothed * score).sum())

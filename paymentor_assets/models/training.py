@@ -114,7 +114,9 @@ def _one_target(
         horizon_days=target.horizon_days,
         rounds=fitted.rounds,
         booster=fitted.booster,
-        calibration=calibration.learn(target.task, fitted.out_of_fold_margin, actual[split.train]),
+        calibration=calibration.learn(
+            target.task, fitted.held_margin, actual[split.train][fitted.held]
+        ),
     )
     baseline = evaluation.baseline_predictions(
         matrix[split.train],
