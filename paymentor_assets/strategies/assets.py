@@ -130,6 +130,7 @@ def planned_day(
             metadata=_metadata(plans, contract),
             check_results=[
                 dg.AssetCheckResult(
+                    asset_key=asset_key(contract),
                     check_name=name,
                     passed=not failures[name],
                     metadata={"faults": dg.MetadataValue.json(failures[name][:20])},
