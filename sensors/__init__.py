@@ -4,3 +4,7 @@ Sensors decide *whether* to start, from evidence in the data and in Dagster's ow
 They do no work themselves, and they never rely on run keys: a used run key blocks its work for
 ever, also when the run failed. Only the two `definitions` modules import this package.
 """
+
+from sensors.production import build_sensors
+
+__all__ = ["build_sensors"]

@@ -7,13 +7,17 @@ they are committed together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from paymentor_assets.engagement.stream_ingest import committed_offsets, pending_ranges
 from paymentor_assets.ids import deterministic_id
+from paymentor_assets.lenders import Lender
 from paymentor_assets.settings import Settings
 from resources.lakehouse import Lakehouse
 from resources.streams import Stream
+from sensors.readiness import facts_behind
 from sensors.run_config import stream_config
 from sensors.runs import (
     INPUTS_TAG,
@@ -46,21 +50,34 @@ def build_engagement_stream_sensor(
         context: dg.SensorEvaluationContext,
         lakehouse: dg.ResourceParam[Lakehouse],
         streams: dg.ResourceParam[Stream],
+        lenders: dg.ResourceParam[Mapping[str, Lender]],
     ) -> dg.RunRequest | dg.SkipReason:
         running = run_in_flight(context.instance, jobs.engagement)
         if running is not None:
             return dg.SkipReason(f"Run {running.run_id} is reading the stream.")
         committed = committed_offsets(lakehouse)
-        ranges = pending_ranges(lakehouse, streams, max_records_per_shard=max_records_per_shard)
-        if not ranges:
+        # A shard without a lender contract must not hold the others up.
+        ranges = {
+            shard: wanted
+            for shard, wanted in pending_ranges(
+                lakehouse, streams, max_records_per_shard=max_records_per_shard
+            ).items()
+            if shard.split("/", 1)[0] in lenders
+        }
+        behind = [shard for lender_id in lenders for shard in facts_behind(lakehouse, lender_id)]
+        if not ranges and not behind:
             return dg.SkipReason("Everything on the stream is committed.")
         # Where reading starts, not how far it goes: new events must not unlatch a bad one.
         starts = deterministic_id(
-            "stream", *(f"{shard} {offset}" for shard, offset in sorted(committed.items()))
+            "stream",
+            *(f"{shard} {offset}" for shard, offset in sorted(committed.items())),
+            *(f"{shard} is behind" for shard in behind),
         )
         latched = why_latched(context.instance, jobs.engagement, starts)
         if latched is not None:
-            return dg.SkipReason(f"Events wait in {', '.join(sorted(ranges))}; {latched}.")
+            return dg.SkipReason(
+                f"Events wait in {', '.join(sorted({*ranges, *behind}))}; {latched}."
+            )
         return dg.RunRequest(
             run_config=stream_config(ranges),
             tags={**single_flight("engagement"), INPUTS_TAG: starts},

@@ -5,6 +5,7 @@ Plain functions over the lakehouse and the stream; no Dagster, no decision about
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -12,8 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.expressions import EqualTo
 
+from paymentor_assets.audit.offsets import SOURCE_OFFSETS, STREAM_OFFSETS, open_at_head
 from paymentor_assets.audit.publications import newest
+from paymentor_assets.engagement.events import STAGE as ENGAGEMENT
 from paymentor_assets.engagement.stream_ingest import pending_ranges
+from paymentor_assets.engagement.tables import EVENTS, RAW_EVENTS
 from paymentor_assets.ids import deterministic_id
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES
 from paymentor_assets.ingestion.reconcile import pending
@@ -70,16 +74,16 @@ def inputs_of_day(lake: Lakehouse, lender: Lender, day: date) -> DayInputs:
 
 
 def events_not_read(lake: Lakehouse, stream: Stream, lender: Lender, day: date) -> list[str]:
-    """Shards of the lender with an uncommitted event that arrived by the cut-off of `day`.
+    """Shards of the lender with an event that arrived by the cut-off of `day` and is no fact yet.
 
     Such an event belongs to the day; planning before it is read would not be repeatable.
     """
     cutoff = naive_utc(lender.cutoff_utc(day))
-    behind = []
+    behind = facts_behind(lake, lender.lender_id)
     for shard, missing in pending_ranges(lake, stream, lender_id=lender.lender_id).items():
         first = stream.read(shard, missing.after, missing.after + 1)
         arrived: datetime = first.column("arrived_at_utc")[0].as_py()
-        if arrived <= cutoff:
+        if arrived <= cutoff and shard not in behind:
             behind.append(shard)
     return behind
 
@@ -101,6 +105,25 @@ def files_not_read(
         for file in found
         if file.landed.delivered_at_utc is not None and file.landed.delivered_at_utc <= cutoff
     ]
+
+
+def facts_behind(lake: Lakehouse, lender_id: str) -> list[str]:
+    """Shards of the lender whose committed raw events are not all in published facts.
+
+    Nothing is behind in the ordinary course; a run that died after reading the stream leaves it so.
+    """
+    raw = open_at_head(lake, RAW_EVENTS, STREAM_OFFSETS)
+    read = {s: upto for s, upto in raw.offsets.items() if s.split("/", 1)[0] == lender_id}
+    if not read:
+        return []
+    published = newest(lake, ENGAGEMENT, lender_id)
+    if published is None or EVENTS.name not in published.tables:
+        return sorted(read)
+    pinned = published.table(EVENTS.name).snapshot_id
+    # Maintenance may have expired the pinned snapshot; it carries the offsets to the head.
+    snapshot = pinned if lake.has_snapshot(EVENTS.name, pinned) else None
+    done = json.loads(lake.summary(EVENTS.name, snapshot).get(SOURCE_OFFSETS, "{}"))
+    return sorted(shard for shard, upto in read.items() if upto > done.get(shard, 0))
 
 
 def _files(lake: Lakehouse, lender: Lender) -> pa.Table:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
 import dagster as dg
 import pyarrow as pa
@@ -15,7 +14,7 @@ from resources.lakehouse import TableContract, column
 from resources.operational_schema import actions
 from sensors.notifications import build_completion_sensor, build_failure_sensor
 from sensors.runs import FLAGGED_TAG, JobNames
-from tests.support.sensor_house import DAY, House
+from tests.support.sensor_house import DAY, House, an_action
 
 JOBS = JobNames()
 UI = "https://dagster.example"
@@ -91,36 +90,10 @@ def publish_gate_counts(house: House) -> None:
 
 
 def queue_actions(house: House, *states: str) -> None:
-    moment = datetime.fromisoformat("2026-07-01T04:30:00")
     with house.operational_store.write() as connection:
         for number, state in enumerate(states):
             connection.execute(
-                insert(actions).values(
-                    action_id=f"action-{number}",
-                    lender_id="meridian",
-                    as_of_date=DAY,
-                    customer_id="C-1",
-                    candidate_id=f"candidate-{number}",
-                    kind="contact",
-                    purpose="collections",
-                    channel="sms",
-                    scheduled_at_utc=moment,
-                    time_zone="Asia/Kolkata",
-                    country="IN",
-                    currency="INR",
-                    template_id="reminder.sms",
-                    language="en",
-                    address_token="t",
-                    treatment="reminder",
-                    cost=Decimal("0.2"),
-                    payload="{}",
-                    state_name=state,
-                    attempt=0,
-                    plan_publication_id="p",
-                    rulebook_version="1",
-                    strategy_version="1",
-                    updated_at_utc=moment,
-                )
+                insert(actions).values(an_action(f"action-{number}", state_name=state))
             )
 
 

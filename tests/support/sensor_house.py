@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import dagster as dg
@@ -30,6 +31,7 @@ from resources.notifications import LocalNotifier
 from resources.operational_schema import file_index
 from resources.operational_store import OperationalStore
 from resources.streams import LocalStream
+from resources.vault import Vault
 
 DAY = date(2026, 6, 30)
 #: The cut-off of DAY for a lender in Asia/Kolkata whose day closes at 06:00.
@@ -63,6 +65,37 @@ def a_lender(lender_id: str = "meridian", **changes: object) -> Lender:
     return Lender.model_validate(contract | changes)
 
 
+def an_action(action_id: str = "action", **changes: object) -> dict[str, object]:
+    """A row of the action queue, different from the usual one where a test says so."""
+    moment = naive_utc(CUTOFF)
+    return {
+        "action_id": action_id,
+        "lender_id": "meridian",
+        "as_of_date": DAY,
+        "customer_id": f"customer-{action_id}",
+        "candidate_id": f"candidate-{action_id}",
+        "kind": "contact",
+        "purpose": "collections",
+        "channel": "sms",
+        "scheduled_at_utc": moment,
+        "time_zone": "Asia/Kolkata",
+        "country": "IN",
+        "currency": "INR",
+        "template_id": "reminder.sms",
+        "language": "en",
+        "address_token": "phone-1",
+        "treatment": "reminder",
+        "cost": Decimal("0.2"),
+        "payload": "{}",
+        "state_name": "planned",
+        "attempt": 0,
+        "plan_publication_id": "p",
+        "rulebook_version": "1",
+        "strategy_version": "1",
+        "updated_at_utc": moment,
+    } | changes
+
+
 @dataclass
 class House:
     """The doors a sensor is given, and hands to move things behind them."""
@@ -75,6 +108,7 @@ class House:
     landing_zone: LocalLandingZone
     streams: LocalStream
     notifier: LocalNotifier
+    vault: Vault
     lenders: dict[str, Lender]
     clock: FixedClock
     definitions: dg.Definitions
@@ -275,6 +309,9 @@ def opened(home: Path) -> Iterator[House]:
     settings = Settings.load({"PAYMENTOR_ENV": "test", "PAYMENTOR_HOME": str(home)})
     settings.lakehouse_dir.mkdir(parents=True)
     store = OperationalStore(settings.operational_url)
+    vault = Vault(
+        settings.vault_url, vault_key=bytes(64), token_key=bytes(64), on_reveal=lambda _: None
+    )
     broken: dict[str, Exception] = {}
     with dg.DagsterInstance.ephemeral() as instance:
         yield House(
@@ -286,9 +323,11 @@ def opened(home: Path) -> Iterator[House]:
             landing_zone=LocalLandingZone(settings.landing_dir),
             streams=LocalStream(settings.stream_dir),
             notifier=LocalNotifier(settings.alerts_dir),
+            vault=vault,
             lenders={"meridian": a_lender()},
             clock=FixedClock(CUTOFF),
             definitions=stand_ins(broken),
             broken=broken,
         )
+    vault.close()
     store.close()
