@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, insert, select
 
 from paymentor_assets.audit import ledger
@@ -46,10 +48,28 @@ def kill_switch_is_on(connection: Connection) -> bool:
     An operator pulls it in real time while a simulated day may live in the past; a switch that
     only worked from its own timestamp on would let that day send.
     """
-    value = connection.execute(
-        select(controls.c.value)
-        .where(controls.c.name == KILL_SWITCH)
-        .order_by(controls.c.seq.desc())
-        .limit(1)
-    ).scalar()
+    return _stops(
+        connection.execute(
+            select(controls.c.value)
+            .where(controls.c.name == KILL_SWITCH)
+            .order_by(controls.c.seq.desc())
+            .limit(1)
+        ).scalar()
+    )
+
+
+def kill_switch_was_on(connection: Connection, instant: datetime) -> bool:
+    """How the switch stood at an instant, by the times of its statements."""
+    return _stops(
+        connection.execute(
+            select(controls.c.value)
+            .where(controls.c.name == KILL_SWITCH, controls.c.at_utc <= naive_utc(instant))
+            .order_by(controls.c.at_utc.desc(), controls.c.seq.desc())
+            .limit(1)
+        ).scalar()
+    )
+
+
+def _stops(value: str | None) -> bool:
+    # Anything but a clear "off" (or no entry at all) stops the sends.
     return value not in (None, "off")

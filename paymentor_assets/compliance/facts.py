@@ -26,11 +26,12 @@ from pyiceberg.expressions import (
 from sqlalchemy import Connection, and_, or_, select
 
 from paymentor_assets.audit.publications import Publication, newest
+from paymentor_assets.compliance.controls import kill_switch_is_on, kill_switch_was_on
 from paymentor_assets.lenders import Lender
 from resources.clock import naive_utc
 from resources.duck import connect
 from resources.lakehouse import TIMESTAMP, Lakehouse
-from resources.operational_schema import actions, controls, deliveries, suppressions
+from resources.operational_schema import actions, deliveries, suppressions
 
 #: Contacts older than this cannot matter to any rule (windows reach 60 days at most).
 CONTACT_MEMORY = timedelta(days=63)
@@ -155,7 +156,8 @@ def hot_facts(
     """Facts of the operational store at `instant` (aware), read on the caller's transaction.
 
     `include_queue` (for dispatch) also counts actions that are being sent right now and have no
-    delivery yet; planning leaves it off, because a queue has no memory of an earlier instant.
+    delivery yet, and takes the kill switch as it stands now; planning leaves it off, because a
+    queue has no memory of an earlier instant and a plan must come out the same when it is redone.
     """
     at = naive_utc(instant)
     suppressed = connection.execute(
@@ -168,18 +170,15 @@ def hot_facts(
         .where(suppressions.c.lender_id == lender_id, suppressions.c.effective_at_utc <= at)
         .order_by(suppressions.c.suppression_id)
     ).mappings()
-    switch = connection.execute(
-        select(controls.c.value)
-        .where(controls.c.name == "kill_switch", controls.c.at_utc <= at)
-        .order_by(controls.c.at_utc.desc(), controls.c.seq.desc())
-        .limit(1)
-    ).scalar()
     return HotFacts(
         as_of_utc=at,
         suppressions=pa.Table.from_pylist([dict(row) for row in suppressed], SUPPRESSIONS),
         contacts=_own_contacts(connection, lender_id, at, include_queue),
-        # Anything but a clear "off" (or no entry at all) stops the sends.
-        kill_switch=switch not in (None, "off"),
+        kill_switch=(
+            kill_switch_is_on(connection)
+            if include_queue
+            else kill_switch_was_on(connection, instant)
+        ),
     )
 
 
