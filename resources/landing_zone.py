@@ -41,6 +41,8 @@ class LandedFile:
     delivered_at_utc: datetime | None
     path: Path
     name_error: str | None = None
+    #: When the file became complete here, by the zone itself: change time or time of upload.
+    completed_at_utc: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -100,10 +102,13 @@ class LocalLandingZone:
             etag=f"{status.st_ino:x}-{status.st_size:x}-{status.st_ctime_ns:x}",
             size=status.st_size,
             path=path,
+            completed_at=datetime.fromtimestamp(status.st_ctime, UTC),
         )
 
 
-def landed_file(uri: str, *, etag: str, size: int, path: Path) -> LandedFile:
+def landed_file(
+    uri: str, *, etag: str, size: int, path: Path, completed_at: datetime | None = None
+) -> LandedFile:
     """What place and name of a file say; never raises, the fault stands in `name_error`."""
     parts = uri.split("/")
     lender_id = parts[0] if len(parts) > 1 else ""
@@ -131,4 +136,6 @@ def landed_file(uri: str, *, etag: str, size: int, path: Path) -> LandedFile:
                 f"{uri}: the name holds a date or time that does not exist; rename the file and "
                 "deliver it again."
             )
-    return LandedFile(uri, etag, size, lender_id, feed, business_date, delivered, path, error)
+    return LandedFile(
+        uri, etag, size, lender_id, feed, business_date, delivered, path, error, completed_at
+    )
