@@ -1,5 +1,6 @@
 """The command line, mounted as the platform mounts it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from typer.testing import CliRunner, Result
 
 from simulator.commands import app
 
+Run = Callable[..., Result]
+
 
 @pytest.fixture
-def run() -> object:
+def run() -> Run:
     """Call ``paymentor ...`` with arguments."""
     outer = typer.Typer()
     outer.add_typer(app, name="simulate", help="A synthetic lender.")
@@ -25,8 +28,7 @@ def run() -> object:
     return call
 
 
-def test_generate_and_respond(run: object, tmp_path: Path) -> None:
-    assert callable(run)
+def test_generate_and_respond(run: Run, tmp_path: Path) -> None:
     size = ("--customers", 20, "--days", 2, "--seed", 3, "--out", tmp_path)
     first = run(*size, "--end", "2026-05-31")
     assert first.exit_code == 0, first.output
@@ -64,14 +66,13 @@ def test_generate_and_respond(run: object, tmp_path: Path) -> None:
     ],
 )
 def test_bad_usage_is_a_sentence(
-    run: object,
+    run: Run,
     arguments: tuple[object, ...],
     code: int,
     message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert callable(run)
     monkeypatch.chdir(tmp_path)
     result = run(*arguments)
     assert result.exit_code == code
