@@ -221,7 +221,15 @@ def build_cutoff_sensor(settings: Settings, jobs: JobNames) -> dg.SensorDefiniti
             context.instance, lakehouse, operational_store, landing_zone, streams, clock, jobs
         )
         now = clock.now()
-        verdicts = [judge(doors, lender, now) for lender in lenders.values()]
+        verdicts: list[Plan | Wait | Late] = []
+        broken: list[ContractError] = []
+        for lender_id in lenders:
+            try:
+                lender = lenders[lender_id]
+            except ContractError as error:
+                broken.append(error)  # raised below: it must not stop the other lenders' days
+            else:
+                verdicts.append(judge(doors, lender, now))
         plans = [v for v in verdicts if isinstance(v, Plan)]
         if plans:
             # What is late is told by the next tick: a tick that fails starts nothing, and one
@@ -238,6 +246,8 @@ def build_cutoff_sensor(settings: Settings, jobs: JobNames) -> dg.SensorDefiniti
             _record(operational_store, clock, item)
         if late:
             raise ContractError("; ".join(item.message for item in late))
+        if broken:
+            raise broken[0]
         return dg.SkipReason("; ".join(v.reason for v in verdicts if isinstance(v, Wait)))
 
     return cutoff_sensor

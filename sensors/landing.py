@@ -185,7 +185,7 @@ def _judge(
     if latched is not None:
         return f"{lender_id}: {len(files)} files wait; {latched}"
     return dg.RunRequest(
-        run_config=ingestion_config(chosen),
+        run_config=ingestion_config(chosen, files),
         tags={**tags, INPUTS_TAG: inputs, "paymentor/files": str(len(chosen))},
     )
 

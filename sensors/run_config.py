@@ -8,12 +8,29 @@ from typing import Any
 from paymentor_assets.engagement.stream_ingest import ShardRange
 from paymentor_assets.ingestion.reconcile import Waiting
 
+#: The ops of the root assets.
+INGESTION_OP = "raw"
+STREAM_OP = "raw_events"
 
-def ingestion_config(files: Sequence[Waiting]) -> Mapping[str, Any]:
-    """Exactly these files."""
-    return {}
+
+def ingestion_config(chosen: Sequence[Waiting], ready: Sequence[Waiting]) -> Mapping[str, Any]:
+    """Exactly the chosen files; when nothing is held back, whatever waits when the run starts.
+
+    The second form needs no list (a history load is tens of thousands of files), and a file that
+    was taken away meanwhile does no harm.
+    """
+    if len(chosen) == len(ready):
+        return {}
+    return _of(INGESTION_OP, {"uris": [file.landed.uri for file in chosen]})
 
 
 def stream_config(ranges: Mapping[str, ShardRange]) -> Mapping[str, Any]:
     """Exactly these ranges."""
-    return {}
+    return _of(
+        STREAM_OP,
+        {"ranges": {shard: {"after": r.after, "upto": r.upto} for shard, r in ranges.items()}},
+    )
+
+
+def _of(op: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"ops": {op: {"config": dict(config)}}}

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from paymentor_assets.audit.ledger import verify
+from paymentor_assets.lenders import LenderBook
 from resources.clock import naive_utc
 from resources.errors import ContractError
 from resources.streams import StreamRecord
@@ -230,3 +231,15 @@ def test_lenders_close_at_their_own_time(house: House) -> None:
 def test_a_missed_day_is_not_planned_late(house: House) -> None:
     ready(house).at(CUTOFF + timedelta(days=1))
     assert "meridian 2026-07-01 waits" in str(tick(house).skipped)
+
+
+def test_a_broken_contract_is_loud_and_stops_nobody_else(house: House) -> None:
+    house.settings.lenders_dir.mkdir()
+    (house.settings.lenders_dir / "broken.yaml").write_text("lender_id: broken")
+    good = house.lenders["meridian"].model_dump_json()
+    (house.settings.lenders_dir / "meridian.yaml").write_text(good)
+    house.lenders = LenderBook(house.settings.lenders_dir)
+    request = tick(ready(house)).only
+    house.start(request, JOBS.daily)
+    with pytest.raises(ContractError, match=r"broken\.yaml is not a lender contract"):
+        tick(house)

@@ -134,6 +134,11 @@ def test_a_run_takes_the_oldest_files_up_to_the_byte_cap(house: House) -> None:
     capped = sensor(house, byte_cap=250)
     first = house.tick(capped).only
     assert first.tags["paymentor/files"] == "2"
+    folder = "meridian/portfolio/portfolio"
+    assert first.run_config["ops"]["raw"]["config"]["uris"] == [
+        f"{folder}_2026-06-26_20260630T220000Z.csv",
+        f"{folder}_2026-06-27_20260630T220000Z.csv",
+    ]
     assert house.tick(sensor(house, byte_cap=1)).only.tags["paymentor/files"] == "1"
     assert house.tick(sensor(house, byte_cap=500)).only.tags["paymentor/files"] == "5"
     assert first.tags[INPUTS_TAG] != house.tick(sensor(house)).only.tags[INPUTS_TAG]

@@ -6,7 +6,7 @@ The jobs are stand-ins of the same names and partitions, whose assets do what a 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -21,7 +21,7 @@ from paymentor_assets.audit.publications import RunInfo, publish_heads
 from paymentor_assets.ids import deterministic_id
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES
 from paymentor_assets.ingestion.reconcile import pending
-from paymentor_assets.lenders import Lender
+from paymentor_assets.lenders import Lender, LenderBook
 from paymentor_assets.partitions import daily
 from paymentor_assets.settings import Settings
 from resources.clock import FixedClock, naive_utc
@@ -109,11 +109,13 @@ class House:
     streams: LocalStream
     notifier: LocalNotifier
     vault: Vault
-    lenders: dict[str, Lender]
+    lenders: dict[str, Lender] | LenderBook
     clock: FixedClock
     definitions: dg.Definitions
     #: What the stand-in jobs fail with, by name.
     broken: dict[str, Exception] = field(default_factory=dict)
+    #: What the stand-in jobs do, by name.
+    acts: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     def at(self, instant: datetime) -> House:
         """Set the time."""
@@ -283,14 +285,18 @@ class Tick:
         return request
 
 
-def stand_ins(broken: Mapping[str, Exception]) -> dg.Definitions:
-    """Jobs of the real names and partitions, whose assets fail on demand."""
+def stand_ins(
+    broken: Mapping[str, Exception], acts: Mapping[str, Callable[[], None]]
+) -> dg.Definitions:
+    """Jobs of the real names and partitions, whose assets fail or act on demand."""
 
     def made(name: str, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetsDefinition:
         @dg.asset(name=f"{name}_stand_in", partitions_def=partitions)
         def stand_in() -> None:
             if name in broken:
                 raise broken[name]
+            if name in acts:
+                acts[name]()
 
         return stand_in
 
@@ -313,6 +319,7 @@ def opened(home: Path) -> Iterator[House]:
         settings.vault_url, vault_key=bytes(64), token_key=bytes(64), on_reveal=lambda _: None
     )
     broken: dict[str, Exception] = {}
+    acts: dict[str, Callable[[], None]] = {}
     with dg.DagsterInstance.ephemeral() as instance:
         yield House(
             home=home,
@@ -326,8 +333,9 @@ def opened(home: Path) -> Iterator[House]:
             vault=vault,
             lenders={"meridian": a_lender()},
             clock=FixedClock(CUTOFF),
-            definitions=stand_ins(broken),
+            definitions=stand_ins(broken, acts),
             broken=broken,
+            acts=acts,
         )
     vault.close()
     store.close()
