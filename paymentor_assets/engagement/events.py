@@ -32,7 +32,12 @@ from paymentor_assets.audit.offsets import (
     replace_with_offsets,
 )
 from paymentor_assets.audit.publications import Publication, RunInfo, publish_heads
-from paymentor_assets.engagement.facts_sql import EVENTS_SQL, SUPPRESSIONS_SQL, UNPARSED_SQL
+from paymentor_assets.engagement.facts_sql import (
+    FACTS_SQL,
+    IDENTIFIED_SQL,
+    SUPPRESSIONS_SQL,
+    UNPARSED_SQL,
+)
 from paymentor_assets.engagement.normalise import stage_found
 from paymentor_assets.engagement.opt_outs import Suppression, read_replies, suppress
 from paymentor_assets.engagement.resolution import stage_owners
@@ -40,7 +45,7 @@ from paymentor_assets.engagement.tables import EVENTS, RAW_EVENTS, UNPARSED_EVEN
 from paymentor_assets.lenders import Lender
 from resources.clock import naive_utc
 from resources.crash_points import reach, register
-from resources.duck import connect, iceberg_scan_sql, load_lake_extensions
+from resources.duck import connect
 from resources.lakehouse import Lakehouse
 from resources.operational_store import OperationalStore
 from resources.vault import Vault
@@ -148,9 +153,10 @@ def _normalise_range(
             """
         )
         stage_owners(con, lake, store)
-        _stage_known_ids(con, None if is_rebuild else events)
         con.execute("SET VARIABLE ingested_at = ?::TIMESTAMP", [naive_utc(run.clock.now())])
-        con.execute(EVENTS_SQL)
+        con.execute(IDENTIFIED_SQL)
+        _stage_known_ids(con, None if is_rebuild else events)
+        con.execute(FACTS_SQL)
         made = suppress(store, run.clock, _suppressions(con))
         reach("engagement.after_suppressions")
         _write(unparsed, _arrow(con, UNPARSED_SQL, UNPARSED_EVENTS.schema), moved, run, is_rebuild)
@@ -237,15 +243,17 @@ def _inbound(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def _stage_known_ids(con: duckdb.DuckDBPyConnection, events: OffsetTable | None) -> None:
-    """Table `known_ids`: events that are committed already; a copy may come at any later time."""
-    if events is None or events.snapshot_id is None:
-        con.execute(
-            "CREATE TEMP TABLE known_ids AS SELECT CAST(NULL AS VARCHAR) AS event_id LIMIT 0"
-        )
-        return
-    load_lake_extensions(con)
-    scan = iceberg_scan_sql(str(events.table.metadata_location), events.snapshot_id)
-    con.execute(f"CREATE TEMP TABLE known_ids AS SELECT event_id FROM ({scan})")
+    """Table `known_ids`: facts that are committed already; a copy may come at any later time."""
+    committed = pa.table({"event_id": pa.array([], pa.string())})
+    if events is not None and events.snapshot_id is not None:
+        # A stream of batches: the ids of years pass through, only those said again stay.
+        committed = events.table.scan(selected_fields=("event_id",)).to_arrow_batch_reader()
+    con.register("committed_ids", committed)
+    con.execute(
+        "CREATE TEMP TABLE known_ids AS "
+        "SELECT event_id FROM committed_ids SEMI JOIN identified USING (event_id)"
+    )
+    con.unregister("committed_ids")
 
 
 def _suppressions(con: duckdb.DuckDBPyConnection) -> list[Suppression]:

@@ -10,8 +10,8 @@ from paymentor_assets.ids import deterministic_id_sql
 
 _EVENT_ID = deterministic_id_sql("r.lender_id", "f.provider", "f.dedupe_key")
 
-#: Makes `identified` (every fact that was said, each copy) and `facts` (each fact once, new ones).
-EVENTS_SQL = f"""
+#: Makes `identified`: every fact that was said, each copy.
+IDENTIFIED_SQL = f"""
     CREATE OR REPLACE TEMP TABLE identified AS
     WITH one_address AS (
         SELECT lender_id, reference, any_value(customer_id) AS customer_id
@@ -46,8 +46,11 @@ EVENTS_SQL = f"""
     LEFT JOIN by_tag AS t ON t.reference = f.tagged_action_id AND t.lender_id = r.lender_id
     LEFT JOIN one_address AS a
         ON a.reference = f.address_token AND a.lender_id = r.lender_id
-    WHERE f.reason_code IS NULL;
+    WHERE f.reason_code IS NULL
+"""
 
+#: Makes `facts`: each fact that is not committed yet, once.
+FACTS_SQL = """
     CREATE OR REPLACE TEMP TABLE facts AS
     SELECT i.* FROM identified AS i ANTI JOIN known_ids AS k USING (event_id)
     QUALIFY row_number() OVER (

@@ -124,7 +124,7 @@ DELIVERIES = TableContract(
             column("occurred_at_utc", TIMESTAMP, "When the channel took or refused it."),
             column("cost", UNIT_COST, "What it cost, in `currency`."),
             column("currency", pa.string(), "ISO 4217."),
-            column("known_date", pa.date32(), "UTC calendar day of occurred_at_utc."),
+            column("known_date", pa.date32(), "Lender's calendar day of occurred_at_utc."),
         ]
     ),
 )
