@@ -44,6 +44,8 @@ def build(con: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE coded AS
         SELECT trans_id, account_id, day, last_day(day) AS fetched_on, direction, amount, balance,
                CASE WHEN symbol = 'UROK' THEN 'INTEREST_CREDIT'
+                    -- The bank books its own charges as cash withdrawals.
+                    WHEN symbol IN ('SLUZBY', 'SANKC. UROK') THEN 'OTHERS'
                     {_cases("operation", _MODES)} ELSE 'OTHERS' END AS mode,
                CASE {_cases("coalesce(symbol, operation)", _NARRATIONS)}
                     ELSE error('no narration for ' || coalesce(symbol, operation, 'nothing'))
