@@ -13,7 +13,10 @@ import pyarrow as pa
 
 from paymentor_assets.compliance.judgement import Judgement
 from paymentor_assets.compliance.local_time import to_utc, zone_named
-from paymentor_assets.compliance.rules import LocalHoursOutside, Rulebook
+from paymentor_assets.compliance.rules import Rulebook
+from paymentor_assets.compliance.violations import (
+    LocalHoursOutside,
+)
 from resources.lakehouse import TIMESTAMP
 
 _PROBES = pa.schema(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from paymentor_assets.compliance.deferral import first_allowed
-from paymentor_assets.compliance.facts import GateFacts
+from paymentor_assets.compliance.fact_tables import GateFacts
 from paymentor_assets.compliance.judgement import Judgement
 from paymentor_assets.compliance.rules import Rulebook
 from resources.lakehouse import TIMESTAMP

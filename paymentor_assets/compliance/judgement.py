@@ -13,12 +13,16 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from paymentor_assets.compliance import facts as fact_tables
+from paymentor_assets.compliance import fact_tables
 from paymentor_assets.compliance.candidate import judged_columns
-from paymentor_assets.compliance.facts import GateFacts
+from paymentor_assets.compliance.fact_tables import GateFacts
 from paymentor_assets.compliance.local_time import zone_offsets
 from paymentor_assets.compliance.predicates import Clause, compile_clause
-from paymentor_assets.compliance.rules import ContactsAtLeast, ConversationWithin, Rulebook
+from paymentor_assets.compliance.rules import Rulebook
+from paymentor_assets.compliance.violations import (
+    ContactsAtLeast,
+    ConversationWithin,
+)
 from resources.duck import connect, quote
 
 _SHAPES = {

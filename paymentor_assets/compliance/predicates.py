@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
 
-from paymentor_assets.compliance.rules import (
+from paymentor_assets.compliance.rules import Rule
+from paymentor_assets.compliance.violations import (
     AddressMissing,
     AmountNotDue,
     Blacklisted,
@@ -26,7 +27,6 @@ from paymentor_assets.compliance.rules import (
     PermissionNotGranted,
     PermissionWithdrawn,
     RegistryListed,
-    Rule,
     Suppressed,
 )
 from resources.duck import quote

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from paymentor_assets.compliance import rules as r
+from paymentor_assets.compliance import violations as r
 from paymentor_assets.compliance.facts import GateFacts
+from paymentor_assets.compliance.rules import Rule, Rulebook
 
 Row = dict[str, Any]
 STEP = timedelta(minutes=15)
@@ -24,7 +25,7 @@ class Oracle:
     """Judges one candidate at a time."""
 
     facts: GateFacts
-    rulebook: r.Rulebook
+    rulebook: Rulebook
 
     def __post_init__(self) -> None:
         self._tables = {
@@ -67,7 +68,7 @@ class Oracle:
             yield at
             at += STEP
 
-    def _binds(self, rule: r.Rule, row: Row) -> bool:
+    def _binds(self, rule: Rule, row: Row) -> bool:
         local = self._local(row)
         day = row["scheduled_at_utc"].date() if local is None else local.date()
         return (
