@@ -136,6 +136,10 @@ class ModelRegistry:
 
     # writing, with MLflow
 
+    def prepare(self) -> None:
+        """Create the database if there is none; MLflow's migrations take a second or two."""
+        self._client()
+
     def register(
         self,
         family: str,

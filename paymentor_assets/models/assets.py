@@ -85,7 +85,7 @@ def training_extract(
             development,
             lender_id=lender.lender_id,
             salt_key=salt_key,
-            run=RunInfo(context.run_id, EXTRACT_VERSION, clock),
+            run=RunInfo(context.run.run_id, EXTRACT_VERSION, clock),
         )
         for lender in lenders_of(context, lenders)
     ]

@@ -54,7 +54,7 @@ def customer_ranking(
         development_lakehouse(development.development_dir),
         registry,
         trainer=development.trainer,
-        run=RunInfo(context.run_id, TRAINING_VERSION, clock),
+        run=RunInfo(context.run.run_id, TRAINING_VERSION, clock),
     )
     report = model.card["targets"]["paid_30d"]
     return dg.MaterializeResult(

@@ -69,7 +69,7 @@ def rankings(
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Rank the open accounts of every day and lender of the run, and publish."""
-    run = RunInfo(context.run_id, RANKINGS_VERSION, clock)
+    run = RunInfo(context.run.run_id, RANKINGS_VERSION, clock)
     model = load_approved(lakehouse, registry, family.FAMILY)
     published: list[tuple[Publication, date]] = []
     findings: list[Finding] = []

@@ -1,0 +1,94 @@
+"""Scoring: bit-stable row by row, ranks without ties, money that stays in bounds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from paymentor_assets.rankings import scoring
+from paymentor_assets.rankings.tables import CUSTOMER_RANKINGS
+from tests.support import trained_model
+
+
+@pytest.fixture(scope="module")
+def ranked() -> pa.Table:
+    return scoring.rank_accounts(
+        trained_model.approved(), trained_model.last_day_frame(), "features-1"
+    )
+
+
+@pytest.mark.parametrize("batch_rows", [1, 7, 64, 65])
+def test_scores_do_not_depend_on_the_batch(batch_rows: int) -> None:
+    model, frame = trained_model.model(), trained_model.frame().slice(0, 400)
+    whole = scoring.predict(model, frame)
+    parts = scoring.predict(model, frame, batch_rows)
+    for name, values in whole.items():
+        assert values.tobytes() == parts[name].tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_scores_do_not_depend_on_the_threads(threads: int) -> None:
+    model, frame = trained_model.model(), trained_model.frame()
+    expected = scoring.predict(model, frame)
+    boosters = [target.booster for target in model.targets.values()]
+    for booster in boosters:
+        booster.set_param({"nthread": threads})
+    found = scoring.predict(model, frame)
+    for booster in boosters:
+        booster.set_param({"nthread": 0})
+    for name, values in expected.items():
+        assert values.tobytes() == found[name].tobytes()
+
+
+def test_a_score_does_not_depend_on_the_other_accounts(ranked: pa.Table) -> None:
+    some = trained_model.last_day_frame().slice(10, 5)
+    alone = scoring.rank_accounts(trained_model.approved(), some, "features-1")
+    for name in ("p_pay_7d", "p_pay_30d", "expected_recovery", "reason_codes"):
+        assert alone.column(name).to_pylist() == ranked.column(name).slice(10, 5).to_pylist()
+
+
+def test_ranks_are_one_to_n_by_the_probability_of_payment(ranked: pa.Table) -> None:
+    assert sorted(ranked.column("rank").to_pylist()) == list(range(1, ranked.num_rows + 1))
+    by_rank = ranked.sort_by("rank").column("p_pay_30d").to_pylist()
+    assert by_rank == sorted(by_rank, reverse=True)
+
+
+def test_equal_scores_are_ranked_by_account_id() -> None:
+    scores = {name: np.full(3, 0.5) for name in ("paid_7d", "paid_30d", "recovered_share_30d")}
+    ids = pa.chunked_array([["C", "A", "B"]])
+    assert scoring.ranks(scores, ids).tolist() == [3, 1, 2]
+
+
+def test_expected_recovery_is_a_share_of_what_is_due_and_never_above_what_is_owed() -> None:
+    money = pa.decimal128(18, 2)
+    frame = pa.table(
+        {
+            "due_30d": pa.array([Decimal("1000.00"), Decimal("0.00"), Decimal("500.00")], money),
+            "outstanding_amount": pa.array([Decimal("9000.00"), None, Decimal("100.00")], money),
+        }
+    )
+    found = scoring.expected_recovery(frame, np.array([0.333333, 2.0, 0.5]))
+    assert found.to_pylist() == [Decimal("333.33"), Decimal("0.00"), Decimal("100.00")]
+
+
+def test_every_row_says_what_scored_it(ranked: pa.Table) -> None:
+    assert ranked.schema.equals(CUSTOMER_RANKINGS.schema)
+    assert set(ranked.column("model_version").to_pylist()) == {"3"}
+    assert set(ranked.column("model_artefact_sha256").to_pylist()) == {"a" * 64}
+    assert set(ranked.column("features_publication_id").to_pylist()) == {"features-1"}
+
+
+def test_a_day_without_accounts_has_no_rankings() -> None:
+    none = trained_model.last_day_frame().slice(0, 0)
+    ranked = scoring.rank_accounts(trained_model.approved(), none, "features-1")
+    assert ranked.num_rows == 0
+    assert ranked.schema.equals(CUSTOMER_RANKINGS.schema)
+
+
+def test_only_delinquent_accounts_have_reasons(ranked: pa.Table) -> None:
+    has_reasons = pc.is_valid(ranked.column("reason_codes"))
+    assert has_reasons.to_pylist() == ranked.column("is_delinquent").to_pylist()
