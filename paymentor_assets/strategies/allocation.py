@@ -72,10 +72,13 @@ def allocate(
     certificates = []
     currencies = sorted(set(useful.column("currency").to_pylist()))
     shares = _share_capacity(useful, currencies, capacity)
+    offer_limits = {name: int(limit * offer_capacity_share) for name, limit in capacity.items()}
+    offers = useful.filter(pc.equal(useful.column("candidate_kind"), "offer"))
+    offer_shares = _share_capacity(offers, currencies, offer_limits)
     for currency in currencies:
         mask = pc.equal(useful.column("currency"), currency)
         picked, certificate = _solve(
-            useful.filter(mask), currency, shares[currency], offer_capacity_share
+            useful.filter(mask), currency, shares[currency], offer_shares[currency]
         )
         chosen.extend(picked)
         certificates.append(certificate)
@@ -142,7 +145,10 @@ def _share_capacity(
 
 
 def _solve(
-    candidates: pa.Table, currency: str, capacity: Mapping[str, int], offer_share: float
+    candidates: pa.Table,
+    currency: str,
+    capacity: Mapping[str, int],
+    offer_capacity: Mapping[str, int],
 ) -> tuple[list[str], Certificate]:
     from scipy.optimize import linprog
     from scipy.sparse import csr_matrix
@@ -165,9 +171,8 @@ def _solve(
     columns = np.concatenate([index, index, offers])
     matrix = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(customers + 2 * width, count))
     full = [capacity[name] for name in channels] + [0]
-    limits = np.array(
-        [1] * customers + full + [int(limit * offer_share) for limit in full], dtype=float
-    )
+    for_offers = [offer_capacity[name] for name in channels] + [0]
+    limits = np.array([1] * customers + full + for_offers, dtype=float)
     result = linprog(-values, A_ub=matrix, b_ub=limits, bounds=(0, 1), method="highs-ds")
     if result.status != 0:
         raise AllocationError(
