@@ -144,4 +144,6 @@ def _fields_sql(
 
 
 def _split(line: str, delimiter: str) -> list[str]:
+    # A lone carriage return would make csv.reader give up; here it is a character like any other.
+    line = line.replace("\r", " ")
     return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]

@@ -23,6 +23,9 @@ from resources.errors import RejectedFile
 BLOCK_BYTES = 8 << 20
 #: A record longer than this is no record of a lender's: a quote was opened and never closed.
 MAX_RECORD_BYTES = 4 << 20
+#: csv.reader gives up on a carriage return that ends no line; to us it is a character like any
+#: other, so it travels through that reader as one from the private-use area.
+_LONE_RETURN = "\ue00d"
 BOM = b"\xef\xbb\xbf"
 
 RECORD_SCHEMA = pa.schema(
@@ -179,7 +182,7 @@ class RecordReader:
             for i in range(start, len(text)):
                 taken += 1
                 ended = raw[i].as_py().endswith(b"\n")
-                yield text[i].as_py() + ("\n" if ended else "")
+                yield text[i].as_py().replace("\r", _LONE_RETURN) + ("\n" if ended else "")
             ran_out = True
 
         try:
@@ -191,7 +194,9 @@ class RecordReader:
                 f"{self.name}: a row at or after row {row} cannot be read as delimited text "
                 f"({error}); correct its quoting and deliver the file again.",
             ) from error
-        return (None, taken) if ran_out else (fields, taken)
+        if ran_out:
+            return None, taken
+        return [f.replace(_LONE_RETURN, "\r") for f in fields], taken
 
     def _regular(self) -> str:
         d = rf"\x{{{ord(self.delimiter or ','):02x}}}"
@@ -239,8 +244,8 @@ def _decoded(raw: pa.LargeBinaryArray) -> tuple[pa.LargeStringArray, pa.BooleanA
     except pa.ArrowInvalid:
         pass
     # Only lines with a byte beyond ASCII can be at fault; they alone are looked at one by one.
-    data = np.frombuffer(raw.buffers()[2], np.uint8)
     ends = np.frombuffer(raw.buffers()[1], np.int64)[1:]
+    data = np.frombuffer(raw.buffers()[2], np.uint8)[: ends[-1]]
     suspects = np.unique(np.searchsorted(ends, np.flatnonzero(data >= 0x80), side="right"))
     readable: dict[int, bytes] = {}
     for line in suspects.tolist():
