@@ -10,7 +10,7 @@ from paymentor_assets.ingestion.reconcile import Waiting
 
 #: The ops of the root assets.
 INGESTION_OP = "raw"
-STREAM_OP = "raw_events"
+STREAM_OP = "engagement__raw_events"
 
 
 def ingestion_config(chosen: Sequence[Waiting], ready: Sequence[Waiting]) -> Mapping[str, Any]:

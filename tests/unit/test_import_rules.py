@@ -28,7 +28,7 @@ STAGES = (
 CODE_LOCATIONS = ("definitions", "model_development")
 COMMANDS = ("cli", "commands")
 #: Where dagster may be imported inside `paymentor_assets`, besides every stage's `*assets.py`.
-DAGSTER_DOORS = (*CODE_LOCATIONS, *COMMANDS, "partitions", "asset_metadata")
+DAGSTER_DOORS = (*CODE_LOCATIONS, *COMMANDS, "jobs", "partitions", "asset_metadata")
 CLOCK_READERS = {
     "datetime.now",
     "datetime.utcnow",
