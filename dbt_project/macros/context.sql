@@ -14,16 +14,16 @@
     {%- if var('lender_id') -%}
         '{{ var('lender_id') }}'
     {%- else -%}
-        (select min(lender_id) from {{ build_lenders() }})
+        (select min(candidates.lender_id) from {{ build_lenders() }} as candidates)
     {%- endif -%}
 {%- endmacro %}
 
 {#- One row: lender_id, time_zone, daily_cutoff (HH:MM:SS). -#}
 {% macro lender() -%}
     (
-        select lender_id, time_zone, daily_cutoff
-        from {{ build_lenders() }}
-        where lender_id = {{ lender_id() }}
+        select known.lender_id, known.time_zone, known.daily_cutoff
+        from {{ build_lenders() }} as known
+        where known.lender_id = {{ lender_id() }}
     )
 {%- endmacro %}
 
@@ -37,7 +37,11 @@
             {%- endfor %}
         )
     {%- else -%}
-        (select as_of_date from {{ build_days() }} where lender_id = {{ lender_id() }})
+        (
+            select asked.as_of_date
+            from {{ build_days() }} as asked
+            where asked.lender_id = {{ lender_id() }}
+        )
     {%- endif -%}
 {%- endmacro %}
 

@@ -18,7 +18,7 @@ from paymentor_assets.features.context import BuildInputs, pinned_inputs
 from paymentor_assets.features.project import PROJECT_DIR, TARGET
 from paymentor_assets.features.publish import publish_marts
 from paymentor_assets.lenders import Lender
-from paymentor_assets.settings import Settings
+from paymentor_assets.settings import Settings, home_path
 from resources.errors import PublicationError, UsageError
 from resources.lakehouse import Lakehouse
 from resources.warehouse import CONTEXT_VARIABLE
@@ -48,14 +48,19 @@ class BuildPlace:
     @classmethod
     def of(cls, settings: Settings) -> BuildPlace:
         """The place of these settings; nothing is created."""
-        folder = settings.warehouse_dir
-        return cls(folder / "platform.duckdb", folder / "dbt" / "context.json", folder / "dbt")
+        folder = settings.warehouse_dir / "platform"
+        return cls(folder / "scratch.duckdb", folder / "context.json", folder / "dbt")
 
 
 def dbt_environment(settings: Settings, place: BuildPlace) -> dict[str, str]:
     """Environment variables under which dbt finds the home, the pins and a place for artefacts."""
+    # dbt parses everything anew when a variable of its profile changes: a home that it would find
+    # by itself is not spelled out.
+    spelled_out = (
+        {} if home_path(os.environ) == settings.home else {"PAYMENTOR_HOME": str(settings.home)}
+    )
     return {
-        "PAYMENTOR_HOME": str(settings.home),
+        **spelled_out,
         CONTEXT_VARIABLE: str(place.context_path),
         "DBT_TARGET_PATH": str(place.target_path),
         "DBT_LOG_PATH": str(place.target_path),
@@ -88,7 +93,7 @@ def prepare(
         raise UsageError(f"No day was named to build features of {lender.lender_id} for.")
     place = BuildPlace.of(settings)
     inputs = pinned_inputs(lake, lender, days)
-    place.context_path.parent.mkdir(parents=True, exist_ok=True)
+    place.target_path.mkdir(parents=True, exist_ok=True)
     place.context_path.write_text(inputs.context.to_json())
     return place, inputs
 
@@ -130,7 +135,7 @@ def run_dbt(variables: Mapping[str, str], place: BuildPlace, arguments: Sequence
         raise PublicationError(
             f"dbt did not pass, so nothing was published: {'; '.join(said[:_SHOWN_FAILURES])}"
             f"{' …' if len(said) > _SHOWN_FAILURES else ''} "
-            f"(the scratch tables are in {place.scratch.name} for a look)."
+            f"(the scratch tables are in $PAYMENTOR_HOME/warehouse/platform for a look)."
         )
 
 

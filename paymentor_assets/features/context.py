@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from paymentor_assets.audit.publications import Publication, newest, require
 from paymentor_assets.lenders import Lender, load_lenders
@@ -48,7 +49,7 @@ def developer_context() -> BuildContext:
     Without a lake there are no lenders, and every model is built empty.
     """
     settings = Settings.load()
-    if not settings.lakehouse_dir.exists() and settings.catalog_properties["type"] == "sql":
+    if not _has_catalog(settings):
         return BuildContext((), {})
     lake = Lakehouse(settings.catalog_properties)
     lenders: list[BuildLender] = []
@@ -63,6 +64,12 @@ def developer_context() -> BuildContext:
         for publication in sorted(filter(None, (ingestion, engagement)), key=lambda p: p.sequence):
             pins.update(_pins(lake, [publication]))
     return BuildContext(tuple(lenders), pins)
+
+
+def _has_catalog(settings: Settings) -> bool:
+    # Opening a SQLite catalog would make one; a look must not leave an empty lake behind.
+    uri = settings.catalog_properties.get("uri", "")
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
 
 
 def _build_lender(lender: Lender, days: Sequence[date]) -> BuildLender:

@@ -1,13 +1,5 @@
 with
 
-lender as (
-    select * from {{ lender() }}
-),
-
-days as (
-    select * from {{ asked_days() }}
-),
-
 closed_days as (
     select
         lender.lender_id,
@@ -16,8 +8,8 @@ closed_days as (
         {{ local_to_utc(
             day_at(plus_days('days.as_of_date', 1), 'lender.daily_cutoff'), 'lender.time_zone'
         ) }} as cutoff_utc
-    from days
-    cross join lender
+    from {{ asked_days() }} as days
+    cross join {{ lender() }} as lender
 )
 
 select

@@ -1,0 +1,222 @@
+"""The dbt project in the asset graph: one build a lender, published when its tests passed."""
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from functools import cached_property
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
+from packaging.version import Version
+from pydantic import Field
+
+from paymentor_assets.asset_metadata import published_metadata, table_metadata
+from paymentor_assets.audit.publications import Publication, RunInfo, read_table
+from paymentor_assets.features.build import (
+    BUILD_ARGUMENTS,
+    BuildPlace,
+    dbt_environment,
+    failures,
+    prepare,
+    process_environment,
+)
+from paymentor_assets.features.lineage import keep, kept, lineage_path
+from paymentor_assets.features.project import (
+    PROJECT_DIR,
+    TARGET,
+    code_version,
+    require_manifest,
+)
+from paymentor_assets.features.publish import publish_marts
+from paymentor_assets.features.tables import NAMESPACE, feature_tables
+from paymentor_assets.features.translation import LakehouseTranslator
+from paymentor_assets.lenders import Lender, LenderBook
+from paymentor_assets.partitions import daily, days_of, lenders_of
+from paymentor_assets.settings import Settings
+from resources.clock import Clock
+from resources.errors import PublicationError, UsageError
+from resources.lakehouse import Lakehouse
+
+POOL = "duckdb_writer"
+
+_Event = dg.Output[object] | dg.AssetCheckResult
+_Events = dict[tuple[str, ...], _Event]
+
+
+class FeaturesConfig(dg.Config):
+    """Days to build instead of the run's partitions: training asks for weekly ones."""
+
+    as_of_dates: list[str] = Field(default_factory=list)
+
+
+class HouseDbt(DbtCliResource):
+    """The dbt door of this project."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        # The parent starts `dbt --version` for this, which takes two seconds of each run.
+        return Version(installed_version("dbt-core"))
+
+
+def dbt_resource() -> HouseDbt:
+    """dbt as the platform runs it: own target, no debug log file."""
+    return HouseDbt(
+        project_dir=str(PROJECT_DIR),
+        profiles_dir=str(PROJECT_DIR),
+        target=TARGET,
+        global_config_flags=["--log-level-file=none"],
+        # Beside this interpreter, wherever PATH points.
+        dbt_executable=str(Path(sys.executable).with_name("dbt")),
+    )
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The dbt models as assets and its tests as checks.
+
+    Raises SettingsError naming the command when the dbt manifest is absent.
+    """
+
+    @dbt_assets(
+        manifest=require_manifest(),
+        project=DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR, target=TARGET),
+        name="features",
+        partitions_def=daily,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=POOL,
+        dagster_dbt_translator=LakehouseTranslator(),
+    )
+    def features(
+        context: dg.AssetExecutionContext,
+        config: FeaturesConfig,
+        dbt: DbtCliResource,
+        lakehouse: dg.ResourceParam[Lakehouse],
+        lenders: dg.ResourceParam[LenderBook],
+        clock: dg.ResourceParam[Clock],
+    ) -> Iterator[_Event]:
+        days = [date.fromisoformat(day) for day in config.as_of_dates] or days_of(context)
+        _require_all_marts(context)
+        run = RunInfo(context.run.run_id, code_version(), clock)
+        merged: _Events = {}
+        for lender in lenders_of(context, lenders):
+            yield from _failed_checks_first(
+                merged, _build(context, dbt, settings, lakehouse, lender, days, run)
+            )
+        yield from merged.values()
+
+    return [features]
+
+
+def _build(
+    context: dg.AssetExecutionContext,
+    dbt: DbtCliResource,
+    settings: Settings,
+    lake: Lakehouse,
+    lender: Lender,
+    days: list[date],
+    run: RunInfo,
+) -> tuple[_Events, PublicationError | None]:
+    """One dbt build and its publication; what failed comes back beside the events."""
+    place, inputs = prepare(settings, lake, lender, days)
+    events: _Events = {}
+    try:
+        with process_environment(dbt_environment(settings, place)):
+            stream = dbt.cli(
+                [*BUILD_ARGUMENTS], context=context, target_path=place.target_path
+            ).stream()
+            known = lineage_path(place.target_path, run.code_version)
+            rows = stream.fetch_row_counts()
+            for event in rows if known.exists() else rows.fetch_column_metadata():
+                if isinstance(event, dg.Output | dg.AssetCheckResult):
+                    events[_key(event)] = event
+    except DagsterDbtCliRuntimeError as error:
+        return events, _failure(place, lender, error)
+    events = _with_lineage(known, events)
+    publication = publish_marts(
+        lake, place.scratch, lender_id=lender.lender_id, days=days, inputs=inputs, run=run
+    )
+    context.log.info(
+        f"{lender.lender_id}: publication {publication.publication_id} "
+        f"{'is new' if publication.is_new else 'held the same content already'}."
+    )
+    return {key: _with_publication(event, lake, publication) for key, event in events.items()}, None
+
+
+def _failed_checks_first(
+    merged: _Events, built: tuple[_Events, PublicationError | None]
+) -> Iterator[_Event]:
+    """Merge a lender's events; when its build failed, report the checks and raise.
+
+    A check of several lenders passes when it passes for each.
+    """
+    events, error = built
+    for key, event in events.items():
+        before = merged.get(key)
+        if isinstance(before, dg.AssetCheckResult) and not before.passed:
+            continue
+        merged[key] = event
+    if error is not None:
+        yield from (e for e in merged.values() if isinstance(e, dg.AssetCheckResult))
+        raise error
+
+
+def _with_lineage(known: Path, events: _Events) -> _Events:
+    outputs = {str(e.output_name): e for e in events.values() if isinstance(e, dg.Output)}
+    if not known.exists():
+        keep(known, {name: output.metadata for name, output in outputs.items()})
+        return events
+    lineage = kept(known)
+    return {
+        key: event.with_metadata({**event.metadata, **lineage.get(str(event.output_name), {})})
+        if isinstance(event, dg.Output)
+        else event
+        for key, event in events.items()
+    }
+
+
+def _with_publication(event: _Event, lake: Lakehouse, publication: Publication) -> _Event:
+    if not isinstance(event, dg.Output):
+        return event
+    layer, _, name = str(event.output_name).partition("__")
+    if layer != NAMESPACE:
+        return event
+    contract = feature_tables()[f"{layer}.{name}"]
+    preview = read_table(lake, publication, contract).slice(0, 5)
+    metadata: dict[str, Any] = {
+        **event.metadata,
+        **table_metadata(contract),
+        **published_metadata(publication, contract.name, preview),
+        "lender_id": publication.lender_id,
+    }
+    return event.with_metadata(metadata)
+
+
+def _require_all_marts(context: dg.AssetExecutionContext) -> None:
+    """Marts are published together or not at all: a run names all of them or none."""
+    marts = {dg.AssetKey(name.split(".")) for name in feature_tables()}
+    missing = marts - context.selected_asset_keys
+    if missing:
+        raise UsageError(
+            "Feature tables are built and published together; select all of group `features` "
+            f"(missing: {', '.join(sorted(k.to_user_string() for k in missing))})."
+        )
+
+
+def _failure(
+    place: BuildPlace, lender: Lender, error: DagsterDbtCliRuntimeError
+) -> PublicationError:
+    said = failures(place.target_path / "run_results.json") or [str(error)]
+    return PublicationError(
+        f"dbt did not pass for lender {lender.lender_id}, so nothing was published: "
+        f"{'; '.join(said[:5])}{' …' if len(said) > 5 else ''}"
+    )
+
+
+def _key(event: _Event) -> tuple[str, ...]:
+    if isinstance(event, dg.AssetCheckResult):
+        assert event.asset_key is not None and event.check_name is not None
+        return ("check", *event.asset_key.path, event.check_name)
+    return ("output", str(event.output_name))
