@@ -29,6 +29,8 @@ CODE_LOCATIONS = ("definitions", "model_development")
 COMMANDS = ("cli", "commands")
 #: Where dagster may be imported inside `paymentor_assets`, besides every stage's `*assets.py`.
 DAGSTER_DOORS = (*CODE_LOCATIONS, *COMMANDS, "jobs", "partitions", "asset_metadata")
+#: A face that is too large for one module: dbt's manifest as assets, their names and columns.
+MORE_FACES = {"features/lineage.py", "features/translation.py"}
 CLOCK_READERS = {
     "datetime.now",
     "datetime.utcnow",
@@ -85,6 +87,14 @@ def _room(path: Path) -> str:
     """The stage of a file of paymentor_assets, `audit`, or the name of a module beside them."""
     parts = path.relative_to(ROOT / "paymentor_assets").parts
     return parts[0].removesuffix(".py")
+
+
+def _is_a_face(path: Path) -> bool:
+    return (
+        path.stem.endswith("assets")
+        or _room(path) in DAGSTER_DOORS
+        or path.relative_to(ROOT / "paymentor_assets").as_posix() in MORE_FACES
+    )
 
 
 def test_resources_know_nothing_above_them() -> None:
@@ -153,10 +163,7 @@ def test_dagster_is_imported_only_in_the_faces() -> None:
         for package in ("paymentor_assets", "resources", "simulator")
         for found in _all_imports(package)
         if found.module.split(".")[0].startswith("dagster")
-        and not (
-            package == "paymentor_assets"
-            and (found.path.stem.endswith("assets") or _room(found.path) in DAGSTER_DOORS)
-        )
+        and not (package == "paymentor_assets" and _is_a_face(found.path))
     ]
     assert not wrong, "\n".join(wrong)
 
