@@ -16,18 +16,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from pyarrow import fs
+import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, IsNull, Or
 from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 
 from paymentor_assets.audit.offsets import carried
+from paymentor_assets.audit.orphans import remove_orphans
 from paymentor_assets.audit.publications import RunInfo, all_publications
-from resources.clock import Clock
+from paymentor_assets.audit.tables import MAINTENANCE
+from resources.clock import Clock, naive_utc
 from resources.crash_points import reach, register
 from resources.errors import CatalogError
 from resources.lakehouse import Lakehouse
@@ -35,7 +37,6 @@ from resources.lakehouse import Lakehouse
 register("audit.maintenance.after_compaction", "audit.maintenance.after_expiry")
 
 KEEP_SNAPSHOTS = timedelta(days=7)
-SAFE_AGE = timedelta(days=3)
 SMALL_FILE_BYTES = 32 * 2**20
 FEWEST_FILES = 8
 #: Rows rewritten in one commit, which is what it holds in memory.
@@ -44,7 +45,7 @@ ROWS_A_COMMIT = 2_000_000
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What was done to one table; `overtaken` by a writer, compaction leaves the rest as it was."""
+    """What was done to one table; overtaken by a writer, compaction leaves the rest as it was."""
 
     table: str
     partitions_compacted: int = 0
@@ -53,7 +54,13 @@ class Upkeep:
     snapshots_expired: int = 0
     files_removed: int = 0
     bytes_freed: int = 0
-    overtaken: bool = False
+    is_overtaken: bool = False
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the table was fine as it was."""
+        done = self.partitions_compacted + self.snapshots_expired + self.files_removed
+        return not (done or self.is_overtaken)
 
 
 @dataclass(frozen=True)
@@ -67,12 +74,33 @@ class _Partition:
 def maintain(
     lake: Lakehouse, clock: Clock, run: RunInfo, tables: Sequence[str] | None = None
 ) -> list[Upkeep]:
-    """Compact, expire and clean the tables named (by default all of the catalog)."""
+    """Compact, expire and clean the tables named (by default all of the catalog).
+
+    What was done is written to audit.maintenance; nothing, when nothing was.
+    """
     pinned = pinned_snapshots(lake)
-    return [
+    done = [
         _maintain_one(lake, name, clock, run, pinned.get(name, set()))
         for name in (all_tables(lake) if tables is None else tables)
     ]
+    rows = [_row(upkeep, clock, run) for upkeep in done if not upkeep.is_nothing]
+    if rows:
+        lake.append(
+            MAINTENANCE,
+            pa.Table.from_pylist(rows, schema=MAINTENANCE.schema),
+            {"run-id": run.run_id, "code-version": run.code_version},
+        )
+    return done
+
+
+def _row(upkeep: Upkeep, clock: Clock, run: RunInfo) -> dict[str, object]:
+    values = {name: value for name, value in vars(upkeep).items() if name != "table"}
+    return {
+        **values,
+        "at_utc": naive_utc(clock.now()),
+        "table_name": upkeep.table,
+        "run_id": run.run_id,
+    }
 
 
 def all_tables(lake: Lakehouse) -> list[str]:
@@ -156,30 +184,6 @@ def expire(
     return len(expired)
 
 
-def remove_orphans(
-    lake: Lakehouse, name: str, clock: Clock, safe_age: timedelta = SAFE_AGE
-) -> tuple[int, int]:
-    """Delete files under the table's location that nothing names; returns files and bytes.
-
-    Only files older than `safe_age` are deleted.
-    """
-    table = lake.load(name)
-    files, root = fs.FileSystem.from_uri(table.location())
-    found = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
-    named = {_path(location) for location in _named_files(table)}
-    oldest = clock.now() - safe_age
-    removed = freed = 0
-    for info in found:
-        if info.type != fs.FileType.File or info.path in named:
-            continue
-        if info.mtime is None or info.mtime.astimezone(UTC) >= oldest:
-            continue
-        files.delete_file(info.path)
-        removed += 1
-        freed += info.size
-    return removed, freed
-
-
 def _maintain_one(
     lake: Lakehouse, name: str, clock: Clock, run: RunInfo, pinned: set[int]
 ) -> Upkeep:
@@ -255,21 +259,6 @@ def _any(expressions: Sequence[BooleanExpression]) -> BooleanExpression:
 def _data_files(table: Table) -> int:
     # Not `inspect.data_files()`, which fails on a snapshot without any manifest.
     return len(list(table.scan().plan_files()))
-
-
-def _named_files(table: Table) -> Iterable[str]:
-    yield table.metadata_location
-    yield from (entry.metadata_file for entry in table.metadata.metadata_log)
-    for snapshot in table.snapshots():
-        yield snapshot.manifest_list
-        for manifest in snapshot.manifests(table.io):
-            yield manifest.manifest_path
-            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-                yield entry.data_file.file_path
-
-
-def _path(location: str) -> str:
-    return str(fs.FileSystem.from_uri(location)[1]) if "://" in location else location
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -25,3 +25,23 @@ LEDGER = TableContract(
         ]
     ),
 )
+
+MAINTENANCE = TableContract(
+    name="audit.maintenance",
+    description="What upkeep did to the files and snapshots of a table; it never changes rows.",
+    key=("at_utc", "table_name"),
+    schema=pa.schema(
+        [
+            column("at_utc", TIMESTAMP, "When, by the machine's clock."),
+            column("table_name", pa.string(), "Lakehouse table."),
+            column("partitions_compacted", pa.int64(), "Partitions rewritten into fewer files."),
+            column("files_before", pa.int64(), "Data files before."),
+            column("files_after", pa.int64(), "Data files after."),
+            column("snapshots_expired", pa.int64(), "Snapshots that were given up."),
+            column("files_removed", pa.int64(), "Files that nothing named any more."),
+            column("bytes_freed", pa.int64(), "Their size."),
+            column("is_overtaken", pa.bool_(), "A writer was faster; compaction was left alone."),
+            column("run_id", pa.string(), "Dagster run."),
+        ]
+    ),
+)

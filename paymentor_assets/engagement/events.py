@@ -43,7 +43,6 @@ from paymentor_assets.engagement.opt_outs import Suppression, read_replies, supp
 from paymentor_assets.engagement.resolution import stage_owners
 from paymentor_assets.engagement.tables import EVENTS, RAW_EVENTS, UNPARSED_EVENTS
 from paymentor_assets.lenders import Lender
-from resources.clock import naive_utc
 from resources.crash_points import reach, register
 from resources.duck import connect
 from resources.lakehouse import Lakehouse
@@ -153,7 +152,6 @@ def _normalise_range(
             """
         )
         stage_owners(con, lake, store)
-        con.execute("SET VARIABLE ingested_at = ?::TIMESTAMP", [naive_utc(run.clock.now())])
         con.execute(IDENTIFIED_SQL)
         _stage_known_ids(con, None if is_rebuild else events)
         con.execute(FACTS_SQL)

@@ -1,7 +1,7 @@
 """SQL from what was found in payloads to facts, opt-outs and what yields no fact.
 
 Reads the tables that `normalise` and `resolution` stage: raw, found, by_message, by_tag,
-by_address, known_ids, and the variable `ingested_at`.
+by_address, known_ids.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ IDENTIFIED_SQL = f"""
         f.sequence,
         f.address_token,
         r._known_at,
-        getvariable('ingested_at') AS _ingested_at
+        r._ingested_at
     FROM found AS f
     JOIN raw AS r USING (shard, sequence)
     LEFT JOIN by_message AS m
@@ -101,7 +101,7 @@ UNPARSED_SQL = """
                 ', ' ORDER BY f.reason_code || coalesce(' (' || f.provider_event || ')', ''))
             || '; its payload is kept sealed in engagement.raw_events.' AS message,
         any_value(r._known_at) AS _known_at,
-        getvariable('ingested_at') AS _ingested_at
+        any_value(r._ingested_at) AS _ingested_at
     FROM found AS f JOIN raw AS r USING (shard, sequence)
     WHERE f.reason_code IS NOT NULL
     GROUP BY r.lender_id, f.shard, f.sequence, r.known_date, r.provider

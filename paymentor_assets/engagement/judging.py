@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.compliance.candidate import JUDGED
 from paymentor_assets.compliance.facts import GateFacts
@@ -53,12 +54,30 @@ def judge_now(
             row["defer_until_utc"],
             {**json.loads(row["facts_read"]), "sources": dict(facts.sources)},
         )
-        for row in evaluate(candidates, facts, rulebook).to_pylist()
+        for row in evaluate(candidates, _before(facts, now), rulebook).to_pylist()
     }
     silent = [a.action_id for a in actions if a.action_id not in verdicts]
     if silent:
         raise GateError(f"The gate gave no verdict for {len(silent)} actions ({silent[0]}, …).")
     return verdicts
+
+
+def _before(facts: GateFacts, now: datetime) -> GateFacts:
+    """The same facts, with every contact made by `now` lying before it.
+
+    Of two contacts at one instant the gate lets the smaller id come first, which is right for a
+    plan. Here the other one has left the house already (in simulated time at this very instant), so
+    it comes first whatever its id.
+    """
+    if facts.contacts is None:
+        return facts
+    column = facts.contacts.column("contacted_at_utc")
+    just_before = pa.scalar(now - timedelta(microseconds=1), column.type)
+    is_now = pc.equal(column, pa.scalar(now, column.type))
+    moved = pc.if_else(is_now, just_before, column)
+    position = facts.contacts.column_names.index("contacted_at_utc")
+    contacts = facts.contacts.set_column(position, facts.contacts.schema.field(position), moved)
+    return replace(facts, contacts=contacts)
 
 
 def _candidate(action: QueuedAction, now: datetime) -> dict[str, Any]:

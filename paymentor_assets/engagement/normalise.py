@@ -221,6 +221,7 @@ def stage_found(con: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE raw AS
         SELECT shard, sequence, lender_id, known_date, provider, address_token, _known_at,
+            _ingested_at,
             CASE WHEN json_valid(payload) THEN CAST(payload AS JSON) END AS payload,
             coalesce(json_valid(payload) AND provider IN ({known}), false) AS is_readable,
             provider IN ({known}) AS is_known_provider

@@ -156,3 +156,18 @@ def seal_day(connection: Connection, action: QueuedAction, clock: Clock) -> None
         subject=f"{action.lender_id}/{action.as_of_date.isoformat()}",
         payload={"plan_publication_id": action.plan_publication_id},
     )
+
+
+def sent_without_allow(connection: Connection) -> list[str]:
+    """Ids of actions that were sent although no verdict of that attempt allowed it: none, ever."""
+    allowed = (
+        select(dispatch_verdicts.c.seq)
+        .where(
+            dispatch_verdicts.c.action_id == deliveries.c.action_id,
+            dispatch_verdicts.c.attempt == deliveries.c.attempt,
+            dispatch_verdicts.c.verdict == "allow",
+        )
+        .exists()
+    )
+    query = select(deliveries.c.action_id).where(deliveries.c.status == "sent", ~allowed)
+    return list(connection.execute(query.order_by(deliveries.c.action_id)).scalars())

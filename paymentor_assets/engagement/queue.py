@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, and_, func, select, update
 
 from paymentor_assets.compliance.local_time import zone_named
 from resources.channels import MessageRef
-from resources.operational_schema import actions, controls
+from resources.operational_schema import actions
 
 WAITING = ("planned", "deferred")
 
@@ -156,17 +156,6 @@ def next_instant(connection: Connection, lender_id: str, as_of_date: date) -> da
     instants = [connection.execute(query).scalar() for query in (scheduled, leased)]
     found = [instant for instant in instants if instant is not None]
     return min(found).replace(tzinfo=UTC) if found else None
-
-
-def is_kill_switch_on(connection: Connection) -> bool:
-    """Whether sends are stopped at this moment; anything but a clear "off" stops them."""
-    value = connection.execute(
-        select(controls.c.value)
-        .where(controls.c.name == "kill_switch")
-        .order_by(controls.c.at_utc.desc(), controls.c.seq.desc())
-        .limit(1)
-    ).scalar()
-    return value not in (None, "off")
 
 
 def move(

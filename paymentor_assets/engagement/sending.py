@@ -10,6 +10,7 @@ from hashlib import sha256
 from sqlalchemy import Connection
 
 from paymentor_assets.audit import ledger
+from paymentor_assets.compliance.controls import kill_switch_is_on
 from paymentor_assets.engagement import outcomes, queue
 from paymentor_assets.engagement.outcomes import ACTOR
 from paymentor_assets.engagement.queue import QueuedAction
@@ -118,7 +119,7 @@ def _send(
     if lease is None or naive_utc(now) + LEASE_MARGIN > lease:
         return Outcome(action, "released", reason="the lease was about to end")
     with store.read() as connection:
-        if queue.is_kill_switch_on(connection):
+        if kill_switch_is_on(connection):
             return Outcome(action, "released", reason="the kill switch was pulled")
     channel = channels.get(action.channel)
     if channel is None:

@@ -82,7 +82,7 @@ def ingest_ranges(
     lake: Lakehouse,
     stream: Stream,
     vault: Vault,
-    lenders: dict[str, Lender],
+    lenders: Mapping[str, Lender],
     ranges: Mapping[str, ShardRange],
     run: RunInfo,
 ) -> StreamIngest:

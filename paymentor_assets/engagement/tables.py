@@ -72,7 +72,7 @@ EVENTS = TableContract(
             column("shard", pa.string(), "Where the first copy came from."),
             column("sequence", pa.int64(), "Its number in that shard."),
             column("_known_at", TIMESTAMP, "When the first copy was received."),
-            column("_ingested_at", TIMESTAMP, "When it was committed here; for audit only."),
+            column("_ingested_at", TIMESTAMP, "When the raw event was committed; for audit only."),
         ]
     ),
 )
@@ -98,7 +98,7 @@ UNPARSED_EVENTS = TableContract(
             ),
             column("message", pa.string(), "A sentence without personal data."),
             column("_known_at", TIMESTAMP, "When it was received."),
-            column("_ingested_at", TIMESTAMP, "When it was committed here; for audit only."),
+            column("_ingested_at", TIMESTAMP, "When the raw event was committed; for audit only."),
         ]
     ),
 )

@@ -160,10 +160,12 @@ def test_a_suppression_after_planning_blocks(world: World) -> None:
     assert world.dispatch().blocked_by_rule == {"HOUSE-SUPPRESSION": 1}
 
 
-def test_two_actions_of_one_person_count_each_other(world: World) -> None:
+@pytest.mark.parametrize("ids", ["ab", "ba"])
+def test_two_actions_of_one_person_count_each_other(world: World, ids: str) -> None:
+    """At one and the same instant too, and whichever has the smaller id."""
     world.publish_permissions(["C1"])
-    world.plan("C1", channel="sms")
-    world.plan("C1", channel="email")
+    world.plan("C1", channel="sms", action_id="1", candidate_id=ids[0])
+    world.plan("C1", channel="email", action_id="2", candidate_id=ids[1])
     result = world.dispatch()
     assert (result.sent, result.blocked) == (1, 1)
     assert result.blocked_by_rule == {"HOUSE-CAP": 1}

@@ -14,6 +14,7 @@ from pyiceberg.table import Table
 from paymentor_assets.audit import maintenance
 from paymentor_assets.audit.maintenance import Upkeep, maintain, pinned_snapshots
 from paymentor_assets.audit.offsets import STREAM_OFFSETS
+from paymentor_assets.audit.orphans import remove_orphans
 from paymentor_assets.audit.publications import newest, publish_days, read_table, require
 from paymentor_assets.engagement.events import NormaliseResult, normalise_events
 from paymentor_assets.engagement.stream_ingest import (
@@ -156,7 +157,7 @@ def test_only_what_nothing_names_is_removed(world: World, tmp_path: Path) -> Non
         path.write_bytes(b"x" * 10)
     old = (datetime.now(UTC) - timedelta(days=4)).timestamp()
     os.utime(litter, (old, old))
-    assert maintenance.remove_orphans(world.lake, RAW_EVENTS.name, in_days(0)) == (1, 10)
+    assert remove_orphans(world.lake, RAW_EVENTS.name, in_days(0)) == (1, 10)
     assert fresh.exists()
     assert sequences(world) == Counter([1])
 
