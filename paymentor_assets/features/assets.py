@@ -1,7 +1,7 @@
 """The dbt project in the asset graph: one build a lender, published when its tests passed."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cached_property
 from importlib.metadata import version as installed_version
@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 from pydantic import Field
@@ -121,19 +122,19 @@ def _build(
 ) -> tuple[_Events, PublicationError | None]:
     """One dbt build and its publication; what failed comes back beside the events."""
     place, inputs = prepare(settings, lake, lender, days)
-    events: _Events = {}
+    known = lineage_path(place.target_path, run.code_version)
+    seen: list[Any] = []
     try:
         with process_environment(dbt_environment(settings, place)):
-            stream = dbt.cli(
-                [*BUILD_ARGUMENTS], context=context, target_path=place.target_path
-            ).stream()
-            known = lineage_path(place.target_path, run.code_version)
-            rows = stream.fetch_row_counts()
-            for event in rows if known.exists() else rows.fetch_column_metadata():
-                if isinstance(event, dg.Output | dg.AssetCheckResult):
-                    events[_key(event)] = event
+            invocation = dbt.cli([*BUILD_ARGUMENTS], context=context, target_path=place.target_path)
+            # dbt first, metadata after: while dagster-dbt waits to add metadata to a running
+            # build's events it polls without pause, and takes a processor from dbt.
+            seen.extend(invocation.stream())
+            enriched = DbtEventIterator(iter(seen), invocation).fetch_row_counts()
+            seen = list(enriched if known.exists() else enriched.fetch_column_metadata())
     except DagsterDbtCliRuntimeError as error:
-        return events, _failure(place, lender, error)
+        return _by_key(seen), _failure(place, lender, error)
+    events = _by_key(seen)
     events = _with_lineage(known, events)
     publication = publish_marts(
         lake, place.scratch, lender_id=lender.lender_id, days=days, inputs=inputs, run=run
@@ -213,6 +214,10 @@ def _failure(
         f"dbt did not pass for lender {lender.lender_id}, so nothing was published: "
         f"{'; '.join(said[:5])}{' …' if len(said) > 5 else ''}"
     )
+
+
+def _by_key(events: Iterable[object]) -> _Events:
+    return {_key(e): e for e in events if isinstance(e, dg.Output | dg.AssetCheckResult)}
 
 
 def _key(event: _Event) -> tuple[str, ...]:
