@@ -58,7 +58,7 @@ def ledger(
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Copy new ledger entries, and walk the chain of all of them."""
-    run = RunInfo(context.run_id, CODE_VERSION, clock)
+    run = RunInfo(context.run.run_id, CODE_VERSION, clock)
     copied = copy_new_rows(lakehouse, operational_store, LEDGER_BATCH, run)
     fault: str | None = None
     try:
@@ -93,7 +93,7 @@ def maintenance(
     receipt_clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult[None]:
     """Fewer files, fewer snapshots, no litter; ages are those of files, so the clock is real."""
-    run = RunInfo(context.run_id, CODE_VERSION, receipt_clock)
+    run = RunInfo(context.run.run_id, CODE_VERSION, receipt_clock)
     done = maintain(lakehouse, receipt_clock, run)
     return dg.MaterializeResult(
         metadata={

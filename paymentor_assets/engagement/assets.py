@@ -44,8 +44,24 @@ from resources.vault import Vault
 GROUP = "engagement"
 CODE_VERSION = "1"
 _PREVIEW_ROWS = 5
+_PLANNED = [dg.AssetKey(["decisions", name]) for name in ("actions", "offers")]
+#: Made set-based in DuckDB; the others are rows of the operational store.
+_DERIVED = (RAW_EVENTS, EVENTS, UNPARSED_EVENTS)
 #: Sealed bytes say nothing to a reader.
 _NOT_SHOWN = frozenset({"payload_sealed"})
+
+
+def _spec(contract: TableContract, owner: str, **arguments: Any) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(contract),
+        group_name=GROUP,
+        owners=[owner],
+        kinds={"iceberg", "duckdb"} if contract in _DERIVED else {"iceberg", "python"},
+        code_version=CODE_VERSION,
+        description=contract.description,
+        metadata=table_metadata(contract),
+        **arguments,
+    )
 
 
 class StreamConfig(dg.Config):
@@ -54,14 +70,9 @@ class StreamConfig(dg.Config):
     ranges: dict[str, dict[str, int]] | None = None
 
 
-@dg.asset(
-    key=asset_key(RAW_EVENTS),
-    group_name=GROUP,
-    owners=[DATA_ENGINEERING],
-    kinds={"iceberg", "duckdb"},
-    code_version=CODE_VERSION,
-    description=RAW_EVENTS.description,
-    metadata=table_metadata(RAW_EVENTS),
+@dg.multi_asset(
+    name="engagement__raw_events",
+    specs=[_spec(RAW_EVENTS, DATA_ENGINEERING)],
     check_specs=[
         dg.AssetCheckSpec(
             "every_record_once",
@@ -91,7 +102,7 @@ def raw_events(
                 lakehouse, streams, lender_id=lender.lender_id
             ).items()
         }
-    run = RunInfo(context.run_id, CODE_VERSION, receipt_clock)
+    run = RunInfo(context.run.run_id, CODE_VERSION, receipt_clock)
     result = ingest_ranges(lakehouse, streams, vault, lenders, ranges, run)
     for shard in result.skipped:
         context.log.info(f"The range of {shard} was committed before; nothing was read.")
@@ -111,17 +122,7 @@ def raw_events(
     name="events",
     can_subset=True,
     specs=[
-        dg.AssetSpec(
-            asset_key(contract),
-            deps=[asset_key(RAW_EVENTS)],
-            group_name=GROUP,
-            owners=[DATA_ENGINEERING],
-            kinds={"iceberg", "duckdb"},
-            code_version=CODE_VERSION,
-            description=contract.description,
-            metadata=table_metadata(contract),
-            skippable=True,
-        )
+        _spec(contract, DATA_ENGINEERING, deps=[asset_key(RAW_EVENTS)], skippable=True)
         for contract in (EVENTS, UNPARSED_EVENTS)
     ],
     check_specs=[
@@ -142,7 +143,7 @@ def events(
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Normalise what is new; both tables are always brought up to date, whichever is asked for."""
-    run = RunInfo(context.run_id, CODE_VERSION, clock)
+    run = RunInfo(context.run.run_id, CODE_VERSION, clock)
     result = normalise_events(lakehouse, operational_store, vault, lenders, run)
     figures: Mapping[TableContract, dict[str, Any]] = {
         EVENTS: {
@@ -168,16 +169,9 @@ def events(
         yield _check("every_event_once", EVENTS, checks.events_not_unique(lakehouse))
 
 
-@dg.asset(
-    key=asset_key(DISPATCH_DECISIONS),
-    deps=[dg.AssetKey(["decisions", "actions"]), dg.AssetKey(["decisions", "offers"])],
-    partitions_def=daily,
-    group_name=GROUP,
-    owners=[RISK],
-    kinds={"iceberg", "python"},
-    code_version=CODE_VERSION,
-    description=DISPATCH_DECISIONS.description,
-    metadata=table_metadata(DISPATCH_DECISIONS),
+@dg.multi_asset(
+    name="dispatch_decisions",
+    specs=[_spec(DISPATCH_DECISIONS, RISK, deps=_PLANNED, partitions_def=daily)],
 )
 def dispatch_decisions(
     context: dg.AssetExecutionContext,
@@ -193,7 +187,7 @@ def dispatch_decisions(
     In simulated time the whole day, each action at its scheduled instant; in real time whatever is
     due now.
     """
-    run = RunInfo(context.run_id, CODE_VERSION, clock)
+    run = RunInfo(context.run.run_id, CODE_VERSION, clock)
     rulebook = Rulebook.load()
     total = DispatchResult()
     for lender in lenders_of(context, lenders):
@@ -223,16 +217,13 @@ def dispatch_decisions(
     )
 
 
-@dg.asset(
-    key=asset_key(DELIVERIES),
-    deps=[asset_key(DISPATCH_DECISIONS)],
-    partitions_def=daily,
-    group_name=GROUP,
-    owners=[DATA_ENGINEERING],
-    kinds={"iceberg", "python"},
-    code_version=CODE_VERSION,
-    description=DELIVERIES.description,
-    metadata=table_metadata(DELIVERIES),
+@dg.multi_asset(
+    name="deliveries",
+    specs=[
+        _spec(
+            DELIVERIES, DATA_ENGINEERING, deps=[asset_key(DISPATCH_DECISIONS)], partitions_def=daily
+        )
+    ],
     check_specs=[
         dg.AssetCheckSpec(
             "sent_only_when_allowed",
@@ -250,7 +241,7 @@ def sent_messages(
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Copy new deliveries to the lakehouse and publish stage `dispatch`."""
-    run = RunInfo(context.run_id, CODE_VERSION, clock)
+    run = RunInfo(context.run.run_id, CODE_VERSION, clock)
     copied: Copied = copy_new_rows(lakehouse, operational_store, deliveries_batch(lenders), run)
     publications = publish_dispatch(lakehouse, operational_store, run)
     faults = checks.sends_without_allow(operational_store)
