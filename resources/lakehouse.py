@@ -64,9 +64,11 @@ def column(
     return pa.field(name, data_type, nullable=nullable, metadata={"description": description})
 
 
-#: The types of the house: instants are UTC without a zone, money has two decimals.
+#: The types of the house: instants are UTC without a zone, money two decimals.
 TIMESTAMP = pa.timestamp("us")
 MONEY = pa.decimal128(18, 2)
+#: A text message costs fractions of a cent.
+UNIT_COST = pa.decimal128(18, 4)
 
 
 class Lakehouse:

@@ -24,8 +24,10 @@ from resources.errors import NoApprovedModel, UsageError
 LENDER_ID = "meridian"
 APPROVER = "demo-approver"
 #: Before this much history an as-of date has too little behind it to learn from.
-_WARM_UP = timedelta(days=42)
+_WARM_UP = timedelta(days=14)
 _WEEK = timedelta(days=7)
+#: Outcomes take 30 days to be known and later days are kept apart for testing.
+_SHORTEST = 110
 #: Answers to the last messages of a day arrive within hours.
 _ANSWERING_TIME = timedelta(hours=3)
 
@@ -45,6 +47,11 @@ def demo(
     Raises UsageError when there is too little history to learn from.
     """
     before = _state(deployment)
+    if days < _SHORTEST:
+        raise UsageError(
+            f"{days} days are too few to learn from and to test on later days; give at least "
+            f"--days {_SHORTEST}."
+        )
     last_day = _simulate(deployment, customers, days, seed, generate)
     lender = lender_named(deployment.lenders, LENDER_ID)
     jobs = Jobs(deployment)
@@ -103,11 +110,10 @@ def _learn(deployment: Deployment, jobs: Jobs, last_day: date, first_day: date) 
     while day >= first_day + _WARM_UP:
         weekly.append(day)
         day -= _WEEK
-    if len(weekly) < 4:
-        raise UsageError("A demo needs at least 80 days of history to learn from; give --days 80.")
     with step(f"features of {len(weekly)} weekly days") as line:
         jobs.run(
             "features_history",
+            day=weekly[0],
             config={"ops": {"features": {"config": {"as_of_dates": [str(d) for d in weekly]}}}},
         )
         line.note = "one dbt build, one publication"

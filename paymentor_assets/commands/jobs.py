@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ class Jobs:
         config: Mapping[str, Any] | None,
         tags: Mapping[str, str] | None,
     ) -> dg.ExecuteInProcessResult:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), self._said_to_the_log():
             warnings.simplefilter("ignore")
             result = definitions.resolve_job_def(name).execute_in_process(
                 instance=self.instance,
@@ -95,6 +96,14 @@ class Jobs:
         if not result.success:
             raise RunFailedError(_what_failed(name, result))
         return result
+
+    @contextmanager
+    def _said_to_the_log(self) -> Iterator[None]:
+        # dbt reports every model and test on standard output; the run's page in the UI shows the
+        # same, and a terminal should show progress.
+        log = self._deployment.settings.dagster_home / "command-line.log"
+        with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
+            yield
 
 
 def _what_failed(name: str, result: dg.ExecuteInProcessResult) -> str:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from paymentor_assets.audit.offsets import EXACTLY_ONCE
-from resources.lakehouse import TIMESTAMP, TableContract, column
-
-#: A message may cost less than a cent.
-UNIT_COST = pa.decimal128(18, 4)
+from resources.lakehouse import TIMESTAMP, UNIT_COST, TableContract, column
 
 RAW_EVENTS = TableContract(
     name="engagement.raw_events",

@@ -49,6 +49,7 @@ def _spec(contract: TableContract, kinds: set[str], features: list[str]) -> dg.A
 
 @dg.multi_asset(
     name="rankings",
+    backfill_policy=dg.BackfillPolicy.single_run(),
     specs=[
         _spec(
             CUSTOMER_RANKINGS, {"xgboost"}, ["account_features", "customer_profile"]

@@ -90,6 +90,7 @@ def _spec(contract: TableContract) -> dg.AssetSpec:
 
 @dg.multi_asset(
     name="plan_day",
+    backfill_policy=dg.BackfillPolicy.single_run(),
     specs=[_spec(contract) for contract in DECISIONS],
     check_specs=[
         dg.AssetCheckSpec(

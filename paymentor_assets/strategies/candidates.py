@@ -23,7 +23,7 @@ from paymentor_assets.lenders import Lender
 from paymentor_assets.strategies.treatments import OFFER_TREATMENT, Strategy
 from resources.clock import naive_utc
 from resources.duck import connect, quote
-from resources.lakehouse import MONEY, TIMESTAMP
+from resources.lakehouse import MONEY, TIMESTAMP, UNIT_COST
 
 READ_FROM_PROFILE = (
     "customer_id",
@@ -71,7 +71,7 @@ CANDIDATES = pa.schema(
         ("product", pa.string()),
         ("currency", pa.string()),
         ("expected_value", MONEY),
-        ("cost", MONEY),
+        ("cost", UNIT_COST),
         ("days_past_due", pa.int64()),
         ("treatment", pa.string()),
         ("template_id", pa.string()),
@@ -92,7 +92,7 @@ _SLOTS = pa.schema(
 )
 #: Named where a contact names its ranking model: an offer's value comes from the offer policy.
 OFFER_MODEL = "offer_policy"
-_TERMS = pa.schema([("channel", pa.string()), ("currency", pa.string()), ("cost", MONEY)])
+_TERMS = pa.schema([("channel", pa.string()), ("currency", pa.string()), ("cost", UNIT_COST)])
 
 
 @dataclass(frozen=True)

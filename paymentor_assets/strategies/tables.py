@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from resources.lakehouse import MONEY, TIMESTAMP, TableContract, column
+from resources.lakehouse import MONEY, TIMESTAMP, UNIT_COST, TableContract, column
 
 _TEXT = pa.string()
 
@@ -39,7 +39,7 @@ _HOW = (
     column("product", _TEXT, "Product of the account or offer."),
     column("currency", _TEXT, "ISO 4217, of all amounts in the row."),
     column("expected_value", MONEY, "Expected incremental recovery or margin, before cost."),
-    column("cost", MONEY, "Cost of the contact."),
+    column("cost", UNIT_COST, "Cost of the contact."),
 )
 _EXPERIMENT = (
     column("experiment_id", _TEXT, "Experiment the choice belongs to; none when in none."),
