@@ -74,7 +74,7 @@ def raw(
     receipt_clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take in the waiting files of every lender of the run."""
-    run = RunInfo(context.run_id, INGESTION_VERSION, receipt_clock)
+    run = RunInfo(context.run.run_id, INGESTION_VERSION, receipt_clock)
     chosen = (
         lenders_of(context, lenders)
         if config.lender is None

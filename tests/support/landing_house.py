@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import io
 import json
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -141,17 +146,50 @@ class LandingHouse:
         return replace(self, now=now)
 
 
-@contextmanager
-def landing_house(root: Path, lender: Lender | None = None) -> Iterator[LandingHouse]:
-    """A house in `root`, with its connections closed afterwards."""
+def _lake(root: Path) -> Lakehouse:
     (root / "lakehouse").mkdir(parents=True, exist_ok=True)
-    lake = Lakehouse(
+    return Lakehouse(
         {
             "type": "sql",
             "uri": f"sqlite:///{root}/lakehouse/catalog.db",
             "warehouse": f"file://{root}/lakehouse",
         }
     )
+
+
+@cache
+def _template() -> Path:
+    """A lakehouse with all raw tables, still empty; made once, since that takes a second."""
+    root = Path(tempfile.mkdtemp(prefix="raw-tables-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    lake = _lake(root)
+    for contract in raw_tables().values():
+        lake.ensure(contract)
+    lake.catalog.engine.dispose()  # type: ignore[attr-defined]
+    return root
+
+
+def _furnish(root: Path) -> None:
+    """Copy the empty tables into `root`; their metadata names files by absolute path."""
+    template = _template()
+    shutil.copytree(template / "lakehouse", root / "lakehouse")
+    for path in (root / "lakehouse").rglob("*.metadata.json"):
+        path.write_text(path.read_text().replace(str(template), str(root)))
+    with closing(sqlite3.connect(root / "lakehouse" / "catalog.db")) as catalog, catalog:
+        catalog.execute(
+            "UPDATE iceberg_tables SET metadata_location = replace(metadata_location, ?, ?)",
+            (str(template), str(root)),
+        )
+
+
+@contextmanager
+def landing_house(
+    root: Path, lender: Lender | None = None, *, has_tables: bool = True
+) -> Iterator[LandingHouse]:
+    """A house in `root`, with its connections closed afterwards; its raw tables may exist."""
+    if has_tables:
+        _furnish(root)
+    lake = _lake(root)
     store = OperationalStore(f"sqlite:///{root}/operational.db")
     reveals: list[Reveal] = []
     vault = Vault(

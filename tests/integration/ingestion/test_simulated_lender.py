@@ -1,0 +1,114 @@
+"""Every row that the simulator spoiled is caught, and no other; through the asset, too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from paymentor_assets.ingestion.assets import ASSETS
+from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.lenders import load_lenders
+from resources.clock import SystemClock
+from resources.errors import NotFound
+from simulator.generate import generate
+from tests.support.landing_house import LandingHouse, landing_house
+
+
+@pytest.fixture(scope="module")
+def taken_in(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    root = tmp_path_factory.mktemp("simulated")
+    generate(root, customers=60, days=30, seed=5, dirty_share=0.02)
+    with landing_house(root, load_lenders(root / "lenders")["meridian"]) as house:
+        result = materialise(house)
+        yield house, result
+
+
+def resources(house: LandingHouse) -> dict[str, object]:
+    return {
+        "lakehouse": house.lake,
+        "operational_store": house.store,
+        "vault": house.vault,
+        "landing_zone": house.landing,
+        "lenders": {house.lender.lender_id: house.lender},
+        "receipt_clock": SystemClock(),
+    }
+
+
+def materialise(
+    house: LandingHouse, config: dict[str, object] | None = None, *, is_strict: bool = True
+) -> dg.ExecuteInProcessResult:
+    with dg.instance_for_test() as instance:
+        return dg.materialize(
+            list(ASSETS),
+            resources=resources(house),
+            run_config={"ops": {"raw": {"config": config or {}}}},
+            instance=instance,
+            raise_on_error=is_strict,
+        )
+
+
+def manifest(house: LandingHouse) -> dict[tuple[str, int], tuple[str | None, str]]:
+    path = house.root / "simulator" / "meridian" / "dirty_manifest.jsonl"
+    wrong = [json.loads(line) for line in path.read_text().splitlines()]
+    return {(w["file"], w["row_number"]): (w["column"], w["reason_code"]) for w in wrong}
+
+
+def test_every_spoiled_row_is_caught_for_its_reason_and_no_other(taken_in: Any) -> None:
+    house, _ = taken_in
+    names = {f["file_id"]: Path(f["uri"]).name for f in house.rows("raw.ingested_files")}
+    refused = {
+        Path(f["uri"]).name for f in house.rows("raw.ingested_files") if f["status"] == "rejected"
+    }
+    caught = {
+        (names[r["file_id"]], r["row_number"]): (r["column_name"], r["reason_code"])
+        for r in house.rows("raw.rejected_rows")
+    }
+    spoiled = manifest(house)
+    assert len(spoiled) > 50
+    assert caught == {k: v for k, v in spoiled.items() if k[0] not in refused}
+
+
+def test_the_asset_reports_every_table_and_its_checks_pass(taken_in: Any) -> None:
+    house, result = taken_in
+    events = {e.materialization.asset_key: e for e in result.get_asset_materialization_events()}
+    assert {".".join(k.path) for k in events} == set(raw_tables())
+    checks = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+    assert checks == {"rows_conserved": True, "no_orphan_rows": True}
+    payments = events[dg.AssetKey(["raw", "payments"])].materialization.metadata
+    assert payments["dagster/row_count"].value == len(house.rows("raw.payments"))
+    assert payments["iceberg_snapshot_id"].value == str(house.lake.head("raw.payments"))
+    files = events[dg.AssetKey(["raw", "ingested_files"])].materialization.metadata
+    assert files["files_ingested"].value > 100
+    assert "ingestion_latency_seconds" in files
+
+
+def test_metadata_holds_no_personal_data(taken_in: Any) -> None:
+    house, result = taken_in
+    said = "".join(
+        str(value)
+        for event in result.get_asset_materialization_events()
+        for value in event.materialization.metadata.values()
+    )
+    token = house.rows("raw.portfolio_accounts")[0]
+    tokens = [token["phone_token"], token["full_name_token"]]
+    for value in house.vault.reveal(tokens, actor="auditor", purpose="test").values():
+        assert value not in said
+
+
+def test_asking_for_a_file_that_is_not_there_fails_with_its_name(taken_in: Any) -> None:
+    house, _ = taken_in
+    result = materialise(house, {"uris": ["meridian/payments/none.csv"]}, is_strict=False)
+    assert not result.success
+    failure = next(e for e in result.all_events if e.is_step_failure)
+    assert NotFound.__name__ in str(failure.step_failure_data.error)
+
+
+def test_exactly_the_named_lender_is_taken_in(taken_in: Any) -> None:
+    house, _ = taken_in
+    heads = {t: house.lake.head(t) for t in raw_tables()}
+    assert materialise(house, {"lender": "meridian"}).success
+    assert {t: house.lake.head(t) for t in raw_tables()} == heads
