@@ -14,6 +14,7 @@ from paymentor_assets.asset_metadata import (
     table_metadata,
 )
 from paymentor_assets.audit.publications import Publication, RunInfo, read_table
+from paymentor_assets.audit.sealing import sealed_days_of
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import plots
 from paymentor_assets.models.assets import APPROVALS
@@ -25,6 +26,7 @@ from paymentor_assets.rankings.daily import rank_day
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
 from resources.clock import Clock
 from resources.lakehouse import Lakehouse, TableContract
+from resources.operational_store import OperationalStore
 from resources.registry import ModelRegistry
 
 GROUP = "rankings"
@@ -65,6 +67,7 @@ def _spec(contract: TableContract, kinds: set[str], features: list[str]) -> dg.A
 def rankings(
     context: dg.AssetExecutionContext,
     lakehouse: dg.ResourceParam[Lakehouse],
+    operational_store: dg.ResourceParam[OperationalStore],
     registry: dg.ResourceParam[ModelRegistry],
     lenders: dg.ResourceParam[dict[str, Lender]],
     clock: dg.ResourceParam[Clock],
@@ -76,7 +79,8 @@ def rankings(
     findings: list[Finding] = []
     for day in days_of(context):
         for lender in lenders_of(context, lenders):
-            publication = rank_day(lakehouse, registry, lender, day, run)
+            sealed = sealed_days_of(operational_store, lender.lender_id)
+            publication = rank_day(lakehouse, registry, lender, day, run, sealed=sealed)
             published.append((publication, day))
             findings += check_day(lakehouse, publication, day, model.approval)
     rows = _read(lakehouse, published, CUSTOMER_RANKINGS)

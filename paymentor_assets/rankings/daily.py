@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from paymentor_assets.audit.publications import (
     read_table,
     require,
 )
+from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import feature_frame
 from paymentor_assets.models.families import customer_ranking as family
@@ -31,15 +33,24 @@ STAGE = "rankings"
 
 
 def rank_day(
-    lake: Lakehouse, registry: ModelRegistry, lender: Lender, day: date, run: RunInfo
+    lake: Lakehouse,
+    registry: ModelRegistry,
+    lender: Lender,
+    day: date,
+    run: RunInfo,
+    *,
+    sealed: Collection[date] = (),
 ) -> Publication:
     """Rank all open accounts of a lender's day and publish the result.
 
     Reads the newest features publication of the day. Raises NoApprovedModel or ApprovalError when
-    nothing may score, PublicationError when the day has no features. An unchanged result commits
-    nothing.
+    nothing may score, PublicationError when the day has no features, SealedDayError when the day is
+    among the `sealed` ones and would rank differently now. An unchanged result commits nothing.
     """
     tables, features = compute_day(lake, registry, lender, day)
+    refuse_changes_of_sealed_days(
+        lake, {day} & set(sealed), stage=STAGE, lender_id=lender.lender_id, tables=tables
+    )
     reach("rankings.before_publish")
     publication = publish_days(
         lake,

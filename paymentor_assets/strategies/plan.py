@@ -14,6 +14,7 @@ from paymentor_assets.audit.publications import (
     newest,
     publish_days,
 )
+from paymentor_assets.audit.sealing import is_sealed
 from paymentor_assets.compliance.facts import GateFacts, hot_facts, lake_facts
 from paymentor_assets.compliance.rules import Rulebook
 from paymentor_assets.lenders import Lender
@@ -23,7 +24,7 @@ from paymentor_assets.strategies.checks import check_plan
 from paymentor_assets.strategies.compare import difference
 from paymentor_assets.strategies.decide import Decided, decide
 from paymentor_assets.strategies.inputs import read_inputs
-from paymentor_assets.strategies.queue import QueueChange, enqueue, is_sealed, withdraw
+from paymentor_assets.strategies.queue import QueueChange, enqueue, withdraw
 from paymentor_assets.strategies.tables import ACTIONS, GATE_COUNTS, OFFERS
 from paymentor_assets.strategies.treatments import Strategy, load_strategy
 from resources.crash_points import reach, register

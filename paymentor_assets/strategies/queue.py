@@ -17,10 +17,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import Publication
+from paymentor_assets.audit.sealing import is_sealed
 from resources.clock import Clock, naive_utc
 from resources.crash_points import reach, register
 from resources.errors import SealedDayError
-from resources.operational_schema import actions, sealed_days
+from resources.operational_schema import actions
 from resources.operational_store import OperationalStore
 
 register("strategies.inside_enqueue", "strategies.after_enqueue")
@@ -63,16 +64,6 @@ class QueueChange:
     def is_empty(self) -> bool:
         """Whether the queue was already what the plan says."""
         return not (self.added or self.updated or self.withdrawn)
-
-
-def is_sealed(connection: Connection, lender_id: str, day: date) -> bool:
-    """Whether an action of the day has been leased for sending."""
-    found = connection.execute(
-        select(sealed_days.c.sealed_at_utc).where(
-            sealed_days.c.lender_id == lender_id, sealed_days.c.as_of_date == day
-        )
-    ).first()
-    return found is not None
 
 
 def withdraw(store: OperationalStore, lender_id: str, day: date, clock: Clock) -> int:
