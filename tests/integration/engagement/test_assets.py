@@ -93,7 +93,9 @@ def test_exact_ranges_come_by_config(world: World) -> None:
     world.stream.put(
         SHARD, [record("sms", sms("TEXT_DELIVERED", f"m{n}", at=SLOT), SLOT) for n in range(5)]
     )
-    config = {"ops": {"engagement__raw_events": {"config": {"ranges": {SHARD: {"after": 0, "upto": 2}}}}}}
+    config = {
+        "ops": {"engagement__raw_events": {"config": {"ranges": {SHARD: {"after": 0, "upto": 2}}}}}
+    }
     result = run(world, assets.STREAM_ASSETS, run_config=config)
     assert metadata(result, "engagement", "raw_events")["rows_added"] == 2
     repeated = run(world, assets.STREAM_ASSETS, run_config=config)
