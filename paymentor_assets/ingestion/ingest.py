@@ -60,7 +60,7 @@ register(
 _AFTER = {"aa_deposits": "aa_consents"}
 #: Bytes of files that are staged together, and that go into one commit of a table at most.
 _STAGE_BYTES = 24 << 20
-_COMMIT_BYTES = 512 << 20
+_COMMIT_BYTES = 256 << 20
 _MEMORY_LIMIT = "512MB"
 
 
@@ -128,19 +128,20 @@ def _take_in(
     total = sum(map(len, by_feed.values()))
     done = 0
     rejected: list[pa.Table] = []
-    with _scratch() as con:
-        context = Context(con, landing, vault, lender, run.clock)
-        for feed in sorted(by_feed, key=lambda f: (f in _AFTER, f)):
-            contract = load_feeds()[feed]
-            consents = _known_consents(lake, lender, contract)
-            for group in _batches(by_feed[feed], _COMMIT_BYTES):
-                parts = []
+    for feed in sorted(by_feed, key=lambda f: (f in _AFTER, f)):
+        contract = load_feeds()[feed]
+        consents = _known_consents(lake, lender, contract)
+        for group in _batches(by_feed[feed], _COMMIT_BYTES):
+            parts = []
+            # The scratch is gone before the commit, which needs the memory itself.
+            with _scratch() as con:
+                context = Context(con, landing, vault, lender, run.clock)
                 for batch in _batches(group, _STAGE_BYTES):
                     report(Progress(feed, done, total))
                     parts.append(process(context, contract, batch, consents))
                     done += len(batch)
-                rejected += [p.rejected for p in parts if p.rejected.num_rows]
-                commit_accepted(lake, run, lender, contract, parts, group, result)
+            rejected += [p.rejected for p in parts if p.rejected.num_rows]
+            commit_accepted(lake, run, lender, contract, parts, group, result)
     commit_rejected(lake, run, lender, rejected, result)
 
 

@@ -88,8 +88,8 @@ def stage_delimited(
 ) -> None:
     """Table `fields_0` from table `records`: place, parse_error, one text a column.
 
-    `headers` maps each order of columns to the files that have it. Blank text is NULL; a record
-    that has the wrong number of columns or is not UTF-8 has all columns NULL and a parse_error.
+    `headers` maps each order of columns to the files that have it. Blank text is NULL. The
+    columns of a record with a parse_error (wrong number of columns, not UTF-8) mean nothing.
     """
     names = ", ".join(f'"{n}" VARCHAR' for n in contract.header)
     con.execute(f"CREATE OR REPLACE TEMP TABLE fields_0 ({STAGED}, {names})")
@@ -108,10 +108,7 @@ def _fields_sql(
         """CASE WHEN x[1] = '"' THEN replace(x[2:-2], '""', '"') ELSE x END)"""
     )
     position = {name: i for i, name in enumerate(header, start=1)}
-    columns = ", ".join(
-        f"CASE WHEN parse_error IS NULL THEN nullif(f[{position[n]}], '') END AS \"{n}\""
-        for n in wanted
-    )
+    columns = ", ".join(f"nullif(f[{position[n]}], '') AS \"{n}\"" for n in wanted)
     names = f"[{', '.join(map(quote, header))}]"
     # trim() costs more than all the splitting, and hardly any record needs it.
     padding = (
