@@ -104,7 +104,11 @@ def bank(berka_source: Path, berka_home: Path, berka_landing: Landing) -> Iterat
 
 def features_of(jobs: Jobs, days: list[date]) -> None:
     wanted = sorted(day.isoformat() for day in days)
-    jobs.run("features_history", config={"ops": {"features": {"config": {"as_of_dates": wanted}}}})
+    jobs.run(
+        "features_history",
+        day=max(days),
+        config={"ops": {"features": {"config": {"as_of_dates": wanted}}}},
+    )
 
 
 # --- nothing lost
