@@ -20,7 +20,7 @@ from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
 from paymentor_assets.settings import Settings
 from paymentor_assets.strategies import assets as strategies
-from sensors import build_sensors
+from sensors import build_schedules, build_sensors
 
 
 def build_defs(
@@ -43,7 +43,8 @@ def build_defs(
             *audit.ASSETS,
         ],
         jobs=production_jobs(),
-        sensors=build_sensors(settings),
+        schedules=build_schedules(settings),
+        sensors=build_sensors(settings, ui_url=settings.ui_url),
         resources={**doors(deployment or Deployment(settings)), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from paymentor_assets.audit import ledger
 from paymentor_assets.lenders import LenderBook
@@ -59,24 +59,20 @@ class Deployment:
                     payload={"tokens": list(reveal.tokens)},
                 )
 
-        keys = {
-            name: secret_key(
-                name,
-                variable=variable,
-                keys_dir=self.settings.keys_dir,
-                may_make=self.settings.makes_own_keys,
-                env=os.environ,
-            )
-            for name, variable in (
-                ("vault", "PAYMENTOR_VAULT_KEY"),
-                ("token", "PAYMENTOR_TOKEN_KEY"),
-            )
-        }
         return Vault(
             self.settings.vault_url,
-            vault_key=keys["vault"],
-            token_key=keys["token"],
+            vault_key=partial(self._key, "vault", "PAYMENTOR_VAULT_KEY"),
+            token_key=partial(self._key, "token", "PAYMENTOR_TOKEN_KEY"),
             on_reveal=write_down,
+        )
+
+    def _key(self, name: str, variable: str) -> bytes:
+        return secret_key(
+            name,
+            variable=variable,
+            keys_dir=self.settings.keys_dir,
+            may_make=self.settings.makes_own_keys,
+            env=os.environ,
         )
 
     @cached_property

@@ -10,7 +10,9 @@ from paymentor_assets.engagement.assets import DISPATCH_ASSETS, STREAM_ASSETS
 
 _STREAM = AssetSelection.assets(*STREAM_ASSETS)
 _DISPATCH = AssetSelection.assets(*DISPATCH_ASSETS)
-_DAY = AssetSelection.groups("features", "rankings", "offers", "compliance", "strategies")
+_DAY = AssetSelection.groups(
+    "features", "rankings", "offers", "compliance", "strategies", "decisions"
+)
 
 
 def production_jobs() -> list[Any]:

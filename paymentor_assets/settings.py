@@ -45,6 +45,7 @@ REQUIRED_VARIABLES: dict[Environment, tuple[str, ...]] = {
         "PAYMENTOR_VAULT_URL",
         "PAYMENTOR_VAULT_KEY",
         "PAYMENTOR_TOKEN_KEY",
+        "PAYMENTOR_EXTRACT_KEY",
     ),
     Environment.PRODUCTION: (
         "PAYMENTOR_HOME",
@@ -54,6 +55,7 @@ REQUIRED_VARIABLES: dict[Environment, tuple[str, ...]] = {
         "PAYMENTOR_VAULT_URL",
         "PAYMENTOR_VAULT_KEY",
         "PAYMENTOR_TOKEN_KEY",
+        "PAYMENTOR_EXTRACT_KEY",
     ),
 }
 
@@ -76,6 +78,7 @@ class Settings:
     operational_url: str
     vault_url: str
     is_automation_on: bool
+    ui_url: str
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -110,6 +113,7 @@ class Settings:
             ),
             vault_url=env.get("PAYMENTOR_VAULT_URL", f"sqlite:///{home}/vault.db"),
             is_automation_on=_automation(env, environment),
+            ui_url=env.get("PAYMENTOR_UI_URL", "http://127.0.0.1:3000"),
         )
 
     @property

@@ -49,7 +49,8 @@ class Reveal:
 class Vault:
     """Seals values under their tokens and reveals them to a named actor.
 
-    `vault_key` (64 bytes) seals; `token_key` is the root of the keys that make tokens; `on_reveal`
+    `vault_key` (64 bytes) seals; `token_key` is the root of the keys that make tokens; both are
+    asked for at first use, so that knowing of a vault needs no key. `on_reveal`
     writes the read down and is called before anything is revealed.
     """
 
@@ -57,14 +58,22 @@ class Vault:
         self,
         url: str,
         *,
-        vault_key: bytes,
-        token_key: bytes,
+        vault_key: Callable[[], bytes],
+        token_key: Callable[[], bytes],
         on_reveal: Callable[[Reveal], None],
     ) -> None:
         self._url = url
-        self._cipher = AESSIV(vault_key)
-        self._token_key = token_key
+        self._vault_key = vault_key
+        self._token_root = token_key
         self._on_reveal = on_reveal
+
+    @cached_property
+    def _cipher(self) -> AESSIV:
+        return AESSIV(self._vault_key())
+
+    @cached_property
+    def _token_key(self) -> bytes:
+        return self._token_root()
 
     @cached_property
     def _engine(self) -> Engine:

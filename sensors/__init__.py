@@ -6,5 +6,6 @@ ever, also when the run failed. Only the two `definitions` modules import this p
 """
 
 from sensors.production import build_sensors
+from sensors.upkeep import build_schedules
 
-__all__ = ["build_sensors"]
+__all__ = ["build_schedules", "build_sensors"]

@@ -42,6 +42,8 @@ from resources.streams import Stream
 from resources.vault import Vault
 
 GROUP = "engagement"
+#: Apart from what comes back, or the collapsed lineage would be a circle.
+DISPATCH_GROUP = "dispatch"
 CODE_VERSION = "1"
 _PREVIEW_ROWS = 5
 _PLANNED = [dg.AssetKey(["decisions", name]) for name in ("actions", "offers")]
@@ -54,7 +56,7 @@ _NOT_SHOWN = frozenset({"payload_sealed"})
 def _spec(contract: TableContract, owner: str, **arguments: Any) -> dg.AssetSpec:
     return dg.AssetSpec(
         asset_key(contract),
-        group_name=GROUP,
+        group_name=DISPATCH_GROUP if contract in (DISPATCH_DECISIONS, DELIVERIES) else GROUP,
         owners=[owner],
         kinds={"iceberg", "duckdb"} if contract in _DERIVED else {"iceberg", "python"},
         code_version=CODE_VERSION,

@@ -64,13 +64,15 @@ _DEPENDS_ON: Mapping[TableContract, Sequence[dg.AssetKey]] = {
     ACTIONS: [asset_key(STRATEGIES), asset_key(COMPLIANCE_DECISIONS)],
     OFFERS: [asset_key(OFFER_CANDIDATES), asset_key(ACTIONS)],
 }
+#: Groups are what the collapsed lineage shows, so they must not form a cycle: what is judged last
+#: is a group of its own.
 _GROUPS: Mapping[TableContract, str] = {
     OFFER_CANDIDATES: "offers",
-    OFFERS: "offers",
+    OFFERS: "decisions",
     GATE_COUNTS: "compliance",
-    COMPLIANCE_DECISIONS: "compliance",
+    COMPLIANCE_DECISIONS: "decisions",
     STRATEGIES: "strategies",
-    ACTIONS: "strategies",
+    ACTIONS: "decisions",
 }
 
 

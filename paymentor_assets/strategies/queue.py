@@ -52,6 +52,10 @@ _PLANNED_COLUMNS = (
 )
 
 
+#: States from which dispatch would still take an action.
+_WAITING = ("planned", "deferred")
+
+
 @dataclass(frozen=True)
 class QueueChange:
     """What changed in the queue."""
@@ -67,7 +71,7 @@ class QueueChange:
 
 
 def withdraw(store: OperationalStore, lender_id: str, day: date, clock: Clock) -> int:
-    """Cancel every planned action of an unsealed day; returns how many.
+    """Cancel every action of an unsealed day that still waits; returns how many.
 
     Raises SealedDayError when the day was sealed in the meantime.
     """
@@ -78,7 +82,7 @@ def withdraw(store: OperationalStore, lender_id: str, day: date, clock: Clock) -
             .where(
                 actions.c.lender_id == lender_id,
                 actions.c.as_of_date == day,
-                actions.c.state_name == "planned",
+                actions.c.state_name.in_(_WAITING),
             )
             .values(state_name="cancelled", updated_at_utc=naive_utc(clock.now()))
         )
@@ -91,7 +95,8 @@ def enqueue(
     """Make the day's queue equal to the published actions (rows of decisions.actions).
 
     Idempotent; actions that left the plan become cancelled, ones that came back become planned
-    again. Raises SealedDayError when the day was sealed in the meantime.
+    again. What dispatch has judged for good (blocked, failed) or deferred under this very plan
+    stays as it is. Raises SealedDayError when the day was sealed in the meantime.
     """
     wanted = {row["action_id"]: row for row in plan.to_pylist()}
     now = naive_utc(clock.now())
@@ -113,12 +118,12 @@ def enqueue(
         updated = 0
         for key in wanted.keys() & present.keys():
             values = _values(wanted[key], publication, now)
-            if _differs(present[key], values):
+            if _is_replannable(present[key], publication) and _differs(present[key], values):
                 connection.execute(update(actions).where(actions.c.action_id == key).values(values))
                 updated += 1
         withdrawn = 0
         for key, row in present.items():
-            if key not in wanted and row.state_name == "planned":
+            if key not in wanted and row.state_name in _WAITING:
                 connection.execute(
                     update(actions)
                     .where(actions.c.action_id == key)
@@ -154,6 +159,12 @@ def _values(row: Mapping[str, Any], publication: Publication, now: datetime) -> 
         "plan_publication_id": publication.publication_id,
         "updated_at_utc": now,
     }
+
+
+def _is_replannable(row: Any, publication: Publication) -> bool:
+    if row.state_name == "deferred":
+        return bool(row.plan_publication_id != publication.publication_id)
+    return row.state_name in ("planned", "cancelled")
 
 
 def _differs(row: Any, values: Mapping[str, object]) -> bool:

@@ -155,8 +155,8 @@ class World:
         self.lake = self.open_lake()
         self.vault = Vault(
             f"sqlite:///{self.root}/vault.db",
-            vault_key=b"v" * 64,
-            token_key=b"t" * 64,
+            vault_key=lambda: b"v" * 64,
+            token_key=lambda: b"t" * 64,
             on_reveal=self.reveals.append,
         )
         self.channels: Mapping[str, Channel] = local_channels(self.root / "outbox")

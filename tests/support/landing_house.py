@@ -194,8 +194,8 @@ def landing_house(
     reveals: list[Reveal] = []
     vault = Vault(
         f"sqlite:///{root}/vault.db",
-        vault_key=b"v" * 64,
-        token_key=b"t" * 64,
+        vault_key=lambda: b"v" * 64,
+        token_key=lambda: b"t" * 64,
         on_reveal=reveals.append,
     )
     try:

@@ -316,7 +316,10 @@ def opened(home: Path) -> Iterator[House]:
     settings.lakehouse_dir.mkdir(parents=True)
     store = OperationalStore(settings.operational_url)
     vault = Vault(
-        settings.vault_url, vault_key=bytes(64), token_key=bytes(64), on_reveal=lambda _: None
+        settings.vault_url,
+        vault_key=lambda: bytes(64),
+        token_key=lambda: bytes(64),
+        on_reveal=lambda _: None,
     )
     broken: dict[str, Exception] = {}
     acts: dict[str, Callable[[], None]] = {}

@@ -32,6 +32,8 @@ STAGES = (
     "rankings",
     "compliance",
     "strategies",
+    "decisions",
+    "dispatch",
     "offers",
     "engagement",
     "audit",

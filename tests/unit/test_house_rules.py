@@ -30,6 +30,8 @@ GROUPS = {
     "rankings",
     "compliance",
     "strategies",
+    "decisions",
+    "dispatch",
     "offers",
     "engagement",
     "audit",

@@ -34,7 +34,10 @@ def test_a_read_is_written_down_before_it_is_answered(tmp_path: Path) -> None:
         raise RuntimeError("the ledger is away")
 
     vault = Vault(
-        f"sqlite:///{tmp_path}/v.db", vault_key=b"v" * 64, token_key=b"t" * 64, on_reveal=refuse
+        f"sqlite:///{tmp_path}/v.db",
+        vault_key=lambda: b"v" * 64,
+        token_key=lambda: b"t" * 64,
+        on_reveal=refuse,
     )
     vault.seal({"em1_a": "a@example.com"})
     with pytest.raises(RuntimeError, match="ledger is away"):
@@ -58,8 +61,8 @@ def test_unknown_tokens_and_foreign_keys_are_errors(house: LandingHouse) -> None
     house.vault.seal({"em1_a": "a@example.com"})
     stranger = Vault(
         f"sqlite:///{house.root}/vault.db",
-        vault_key=b"w" * 64,
-        token_key=b"t" * 64,
+        vault_key=lambda: b"w" * 64,
+        token_key=lambda: b"t" * 64,
         on_reveal=house.reveals.append,
     )
     with pytest.raises(VaultError, match="cannot be opened"):

@@ -15,7 +15,9 @@ from paymentor_assets.ingestion.tokens import canonical, stage_tokens, token_of
 from resources.duck import connect
 from resources.vault import Vault
 
-VAULT = Vault("sqlite://", vault_key=b"v" * 64, token_key=b"t" * 64, on_reveal=lambda _: None)
+VAULT = Vault(
+    "sqlite://", vault_key=lambda: b"v" * 64, token_key=lambda: b"t" * 64, on_reveal=lambda _: None
+)
 PORTFOLIO = load_feeds()["portfolio"]
 #: Latin and Indic letters, as names have them; simple case mapping only.
 TEXT = st.text(st.sampled_from("aZé Ññ\tßऋத-.'@+09ŞıÅ"), min_size=1, max_size=12)
