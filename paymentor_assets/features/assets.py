@@ -49,7 +49,10 @@ _Events = dict[tuple[str, ...], _Event]
 
 
 class FeaturesConfig(dg.Config):
-    """Days to build instead of the run's partitions: training asks for weekly ones."""
+    """Days to build instead of the run's partitions: training asks for weekly ones.
+
+    The run's partition is the last of them.
+    """
 
     as_of_dates: list[str] = Field(default_factory=list)
 
@@ -98,14 +101,16 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         lenders: dg.ResourceParam[LenderBook],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[_Event]:
-        days = [date.fromisoformat(day) for day in config.as_of_dates] or days_of(context)
+        days = _days_asked(context, config)
         _require_all_marts(context)
         run = RunInfo(context.run.run_id, code_version(), clock)
         merged: _Events = {}
         for lender in lenders_of(context, lenders):
-            yield from _failed_checks_first(
-                merged, _build(context, dbt, settings, lakehouse, lender, days, run)
-            )
+            events, error = _build(context, dbt, settings, lakehouse, lender, days, run)
+            _merge(merged, events)
+            if error is not None:
+                yield from (e for e in merged.values() if isinstance(e, dg.AssetCheckResult))
+                raise error
         yield from merged.values()
 
     return [features]
@@ -146,22 +151,33 @@ def _build(
     return {key: _with_publication(event, lake, publication) for key, event in events.items()}, None
 
 
-def _failed_checks_first(
-    merged: _Events, built: tuple[_Events, PublicationError | None]
-) -> Iterator[_Event]:
-    """Merge a lender's events; when its build failed, report the checks and raise.
-
-    A check of several lenders passes when it passes for each.
-    """
-    events, error = built
+def _merge(merged: _Events, events: _Events) -> None:
+    """Add a lender's events; a check of several lenders passes when it passes for each."""
     for key, event in events.items():
         before = merged.get(key)
-        if isinstance(before, dg.AssetCheckResult) and not before.passed:
-            continue
-        merged[key] = event
-    if error is not None:
-        yield from (e for e in merged.values() if isinstance(e, dg.AssetCheckResult))
-        raise error
+        if not (isinstance(before, dg.AssetCheckResult) and not before.passed):
+            merged[key] = event
+
+
+def _days_asked(context: dg.AssetExecutionContext, config: FeaturesConfig) -> list[date]:
+    """The days to build: those of the configuration, else the run's partitions.
+
+    Dagster gives events of partitioned assets a place only in a run that has a partition, and the
+    partition is then shown as materialised: it must be one of the days.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise UsageError(
+            "A run of features needs a partition; give it the last day of `as_of_dates`."
+        )
+    partitions = days_of(context)
+    days = [date.fromisoformat(day) for day in config.as_of_dates] or partitions
+    strangers = sorted(set(partitions) - set(days))
+    if strangers:
+        raise UsageError(
+            f"Partition {strangers[0]} of the run is not among its `as_of_dates`, so it would be "
+            "shown as built without being built; start the run for the last of those days."
+        )
+    return days
 
 
 def _with_lineage(known: Path, events: _Events) -> _Events:
@@ -209,7 +225,7 @@ def _require_all_marts(context: dg.AssetExecutionContext) -> None:
 def _failure(
     place: BuildPlace, lender: Lender, error: DagsterDbtCliRuntimeError
 ) -> PublicationError:
-    said = failures(place.target_path / "run_results.json") or [str(error)]
+    said = failures(place) or [str(error)]
     return PublicationError(
         f"dbt did not pass for lender {lender.lender_id}, so nothing was published: "
         f"{'; '.join(said[:5])}{' …' if len(said) > 5 else ''}"

@@ -35,6 +35,7 @@ _DBT = (
     "--log-level-file=none",
 )
 _PARSE_CACHE = "partial_parse.msgpack"
+_RESULTS = "run_results.json"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ def prepare(
     inputs = pinned_inputs(lake, lender, days)
     place.target_path.mkdir(parents=True, exist_ok=True)
     place.context_path.write_text(inputs.context.to_json())
+    # A run that dies before dbt writes its results must not be explained by those of another.
+    (place.target_path / _RESULTS).unlink(missing_ok=True)
+    _share_parse_cache(place)
     return place, inputs
 
 
@@ -119,9 +123,6 @@ def run_dbt(variables: Mapping[str, str], place: BuildPlace, arguments: Sequence
     A process of its own, because dbt keeps global state and changes the working directory.
     Raises PublicationError naming the first failed nodes.
     """
-    results = place.target_path / "run_results.json"
-    results.unlink(missing_ok=True)
-    _share_parse_cache(place)
     finished = subprocess.run(
         [*_DBT, *arguments, "--target", TARGET],
         cwd=PROJECT_DIR,
@@ -131,7 +132,7 @@ def run_dbt(variables: Mapping[str, str], place: BuildPlace, arguments: Sequence
         check=False,
     )
     if finished.returncode != 0:
-        said = failures(results) or [(finished.stdout + finished.stderr).strip()[-2000:]]
+        said = failures(place) or [(finished.stdout + finished.stderr).strip()[-2000:]]
         raise PublicationError(
             f"dbt did not pass, so nothing was published: {'; '.join(said[:_SHOWN_FAILURES])}"
             f"{' …' if len(said) > _SHOWN_FAILURES else ''} "
@@ -146,8 +147,9 @@ def _share_parse_cache(place: BuildPlace) -> None:
         shutil.copy(parsed, place.target_path / _PARSE_CACHE)
 
 
-def failures(run_results: Path) -> list[str]:
-    """What failed in a dbt run: node name and message each; empty when there are no results."""
+def failures(place: BuildPlace) -> list[str]:
+    """What failed in the last dbt run: node name and message each; empty without results."""
+    run_results = place.target_path / _RESULTS
     if not run_results.exists():
         return []
     results = json.loads(run_results.read_text())["results"]

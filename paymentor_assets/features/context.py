@@ -53,17 +53,18 @@ def developer_context() -> BuildContext:
         return BuildContext((), {})
     lake = Lakehouse(settings.catalog_properties)
     lenders: list[BuildLender] = []
-    pins: dict[str, Pin] = {}
+    publications: list[Publication] = []
     for lender in load_lenders(settings.lenders_dir).values():
         ingestion = newest(lake, INGESTION, lender.lender_id)
         if ingestion is None:
             continue
-        engagement = newest(lake, ENGAGEMENT, lender.lender_id)
         lenders.append(_build_lender(lender, [ingestion.as_of_date]))
-        # Tables are shared by lenders: the later snapshot of a table holds the earlier one's rows.
-        for publication in sorted(filter(None, (ingestion, engagement)), key=lambda p: p.sequence):
-            pins.update(_pins(lake, [publication]))
-    return BuildContext(tuple(lenders), pins)
+        engagement = newest(lake, ENGAGEMENT, lender.lender_id)
+        publications += [p for p in (ingestion, engagement) if p is not None]
+    # Tables are shared by lenders: the later snapshot of one holds the rows of the earlier, so the
+    # newest publication has the last word.
+    publications.sort(key=lambda publication: publication.sequence)
+    return BuildContext(tuple(lenders), _pins(lake, publications))
 
 
 def _has_catalog(settings: Settings) -> bool:
