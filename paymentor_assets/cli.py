@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from datetime import date
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from paymentor_assets.commands.console import err, facts, out
 from paymentor_assets.settings import Settings
 from resources.errors import PayMentorError, UsageError
+
+if TYPE_CHECKING:
+    from paymentor_assets.deployment import Deployment
 
 app = typer.Typer(
     name="paymentor",
@@ -22,7 +25,7 @@ app = typer.Typer(
 )
 
 
-def _deployment():  # type: ignore[no-untyped-def]
+def _deployment() -> Deployment:
     from paymentor_assets.deployment import Deployment
 
     return Deployment(Settings.load())

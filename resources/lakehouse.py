@@ -130,13 +130,10 @@ class Lakehouse:
             # One transaction, so that no reader ever meets the table without its partitioning.
             with self.catalog.create_table_transaction(
                 contract.name,
-                schema=contract.schema,
+                schema=_documented(contract.schema),
                 partition_spec=UNPARTITIONED_PARTITION_SPEC,
                 properties={"comment": contract.description, **contract.properties},
             ) as transaction:
-                with transaction.update_schema() as schema:
-                    for f in contract.schema:
-                        schema.update_column(f.name, doc=_description(f))
                 if contract.partition_by:
                     with transaction.update_spec() as spec:
                         for name in contract.partition_by:
@@ -243,11 +240,15 @@ def _plain(data_type: pa.DataType) -> pa.DataType:
 def _stored_type(data_type: pa.DataType) -> str:
     plain = _plain(data_type)
     # Iceberg v2 has no 8- or 16-bit integers; contracts use int32 and int64 only.
-    return str(plain).replace("element: ", "item: ")
+    name: str = str(plain).replace("element: ", "item: ")
+    return name
 
 
-def _description(f: pa.Field) -> str:
-    return (f.metadata or {}).get(b"description", b"").decode()
+def _documented(schema: pa.Schema) -> pa.Schema:
+    """The schema as pyiceberg reads column documentation: from the metadata key `doc`."""
+    return pa.schema(
+        [f.with_metadata({"doc": (f.metadata or {}).get(b"description", b"")}) for f in schema]
+    )
 
 
 def _head(table: Table) -> int:

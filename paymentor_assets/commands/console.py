@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -39,7 +39,7 @@ def step(title: str) -> Iterator[Step]:
     out.print(f"[green]✓[/green] {title} [dim]{seconds:5.1f} s[/dim]{note}")
 
 
-def facts(title: str, rows: dict[str, object]) -> None:
+def facts(title: str, rows: Mapping[str, object]) -> None:
     """Print a two-column summary."""
     table = Table(title=title, show_header=False, title_justify="left", box=None, pad_edge=False)
     table.add_column(style="bold")

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import select
 
 from paymentor_assets.audit.publications import all_publications
+from paymentor_assets.audit.sealing import sealed_days_of
 from paymentor_assets.compliance.controls import kill_switch_is_on
 from paymentor_assets.deployment import Deployment
 from paymentor_assets.ingestion import reconcile
 from paymentor_assets.lenders import Lender
-from resources.operational_schema import file_index, sealed_days
+from resources.operational_schema import file_index
 
 
 def status(deployment: Deployment) -> dict[str, Any]:
@@ -51,13 +52,7 @@ def _of_lender(deployment: Deployment, lender: Lender) -> dict[str, Any]:
             for day in publication.as_of_dates
         }
     )
-    with deployment.store.read() as connection:
-        sealed = connection.execute(
-            select(sealed_days.c.as_of_date)
-            .where(sealed_days.c.lender_id == lender.lender_id)
-            .order_by(sealed_days.c.as_of_date)
-        ).scalars()
-        sealed_list = [day.isoformat() for day in sealed]
+    sealed = sorted(sealed_days_of(deployment.store, lender.lender_id))
     closed = last_closed_day(deployment, lender)
     pending = reconcile.pending(
         deployment.landing_zone, deployment.store, lender_id=lender.lender_id
@@ -65,7 +60,7 @@ def _of_lender(deployment: Deployment, lender: Lender) -> dict[str, Any]:
     return {
         "last_closed_day": closed.isoformat() if closed else None,
         "planned_days": planned,
-        "sealed_days": sealed_list,
+        "sealed_days": [day.isoformat() for day in sealed],
         "pending_files": len(pending),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -34,9 +35,7 @@ def summary(deployment: Deployment, lender: Lender, day: date) -> None:
     )
 
 
-def _query(
-    deployment: Deployment, table: str, snapshot_id: int, sql: str
-) -> list[tuple[object, ...]]:
+def _query(deployment: Deployment, table: str, snapshot_id: int, sql: str) -> list[tuple[Any, ...]]:
     """Run SQL over `t`, one table at one snapshot."""
     location = deployment.lakehouse.metadata_location(table)
     with connect() as con:
@@ -123,8 +122,9 @@ def _engagement(deployment: Deployment, lender: Lender, day: date) -> dict[str, 
             .group_by(actions.c.state_name)
             .order_by(actions.c.state_name)
         ).all()
-    total = sum(count for _, count in sent)
-    events: list[tuple[object, ...]] = []
+    by_channel: dict[str, int] = {row[0]: row[1] for row in sent}
+    total = sum(by_channel.values())
+    events: list[tuple[Any, ...]] = []
     publication = newest(deployment.lakehouse, "engagement", lender.lender_id)
     if publication is not None and "engagement.events" in publication.tables:
         events = _query(
@@ -135,7 +135,11 @@ def _engagement(deployment: Deployment, lender: Lender, day: date) -> dict[str, 
             "GROUP BY ALL ORDER BY 2 DESC, 1",
         )
     return {
-        "messages sent": f"{total:,} ({', '.join(f'{c} {n:,}' for c, n in sent) or 'none'})",
+        "messages sent": f"{total:,} ({_listed(by_channel)})",
         "actions ended as": ", ".join(f"{n:,} {s}" for s, n in ended) or "none",
         "events back": ", ".join(f"{n:,} {e}" for e, n in events) or "none",
     }
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"

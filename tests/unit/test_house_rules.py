@@ -49,6 +49,7 @@ RESOURCES = {
     "channels",
     "registry",
     "clock",
+    "receipt_clock",
     "settings",
     "lenders",
     "notifier",
