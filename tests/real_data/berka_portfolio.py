@@ -6,11 +6,11 @@ What the source says, and what is inferred from it:
   12th after the loan was granted. No interest is stated (amount = duration x instalment), so the
   annual rate is 0. Every instalment in the transactions (symbol UVER) obeys this.
 - Until 1994-03-31 instalments are observed: UVER transactions, applied to the oldest due first.
-- In 1998 the transactions of running loans are not in the source, but the loan table states how the
-  contracts stood at the end of it. That is turned into instalments, and nothing else is invented:
-  A (finished, no problem) and C (running, fine) paid each instalment on its due date; D (running,
-  in debt) paid all but the last three that fell due by 1998-12-31; B (finished, not paid) paid all
-  but the last three of the contract, so it stays open and overdue.
+- For 1998 (and April 1994) the transactions of running loans are not in the source, but the loan
+  table states how the contracts stood at the end of 1998. That is turned into instalments, and
+  nothing else is invented: A (finished, no problem) and C (running, fine) paid each instalment on
+  its due date; D (running, in debt) paid all but the last three that fell due by 1998-12-31; B
+  (finished, not paid) paid all but the last three of the contract, so it stays open and overdue.
 - Snapshots are taken on Thursdays: 1994-03-31 and 1998-12-31 are ones.
 
 Names, phones and e-mails are made up and look it. Sex and year of birth (birth number), city and
@@ -30,8 +30,9 @@ UNPAID_INSTALMENTS = 3
 #: First and last Thursday of the two periods that have snapshots.
 OBSERVED = ("1993-07-08", LAST_FULL_DAY)
 STATED = ("1998-07-02", "1998-12-31")
-#: Instalments are derived from the loan table for the due dates of this year.
-STATED_YEAR = 1998
+#: Instalments are derived from the loan table for the due dates of 1998, and for the month after
+#: the last observed day, so that what became of that day is known.
+STATED_DUE_DATES = (("1994-04-01", "1994-04-30"), ("1998-01-01", STATED[1]))
 
 _CHANNELS = "['email', 'sms', 'whatsapp', 'voice']"
 _PURPOSES = "['collections', 'marketing']"
@@ -73,6 +74,9 @@ def _instalments(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _payments(con: duckdb.DuckDBPyConnection) -> None:
+    stated = " OR ".join(
+        f"due_date BETWEEN DATE '{first}' AND DATE '{last}'" for first, last in STATED_DUE_DATES
+    )
     con.execute(
         f"""
         CREATE TABLE payments AS
@@ -83,8 +87,7 @@ def _payments(con: duckdb.DuckDBPyConnection) -> None:
             UNION ALL
             SELECT 'stated-' || loan_id || '-' || number, loan_id, account_id, due_date, emi
             FROM instalments
-            WHERE year(due_date) = {STATED_YEAR} AND NOT is_unpaid
-              AND due_date <= DATE '{STATED[1]}'
+            WHERE NOT is_unpaid AND ({stated})
         )
         SELECT payment_id, 'loan-' || loan_id AS account_id, 'client-' || client_id AS customer_id,
                day AS value_date, strftime(day, '%Y-%m-%dT09:00:00Z') AS paid_at_utc, amount,

@@ -37,9 +37,9 @@ pytestmark = pytest.mark.xdist_group("berka")
 DAY = date(1998, 12, 31)
 #: The last day of the first transaction file, when instalments are observed, not inferred.
 OBSERVED_DAY = date(1994, 3, 31)
-#: Weekly days to learn from: their outcomes are known by DAY, and the gap before the last fifth
-#: of them is as long as the longest horizon.
-LEARNING_DAYS = [DAY - timedelta(days=7 * week) for week in range(1, 17)]
+#: Days to learn from: their outcomes are known by DAY, and the gap before the last fifth of them
+#: is as long as the longest horizon.
+LEARNING_DAYS = [OBSERVED_DAY, *(DAY - timedelta(days=7 * week) for week in range(1, 17))]
 NO_LAW = "HOUSE-JURISDICTION"
 
 
@@ -81,7 +81,13 @@ def bank(berka_source: Path, berka_home: Path, berka_landing: Landing) -> Iterat
         jobs = Jobs(deployment)
         run_day.begin_time(deployment, lender, DAY)
         run_day.ingest(deployment, jobs, lender)
-        features_of(jobs, LEARNING_DAYS)
+        jobs.run(
+            "features_history",
+            day=max(LEARNING_DAYS),
+            config={
+                "ops": {"features": {"config": {"as_of_dates": sorted(map(str, LEARNING_DAYS))}}}
+            },
+        )
         jobs.run("training_extract")
         jobs.run_development("train_customer_ranking")
         approvals.approve(
@@ -95,20 +101,10 @@ def bank(berka_source: Path, berka_home: Path, berka_landing: Landing) -> Iterat
         )
         run_day.plan(jobs, lender, DAY)
         run_day.carry_out(jobs, lender, DAY)
-        features_of(jobs, [OBSERVED_DAY])
         yield Bank(deployment, lender, berka_source, berka_landing)
         deployment.lakehouse.catalog.close()
         deployment.close()
         jobs.instance.dispose()
-
-
-def features_of(jobs: Jobs, days: list[date]) -> None:
-    wanted = sorted(day.isoformat() for day in days)
-    jobs.run(
-        "features_history",
-        day=max(days),
-        config={"ops": {"features": {"config": {"as_of_dates": wanted}}}},
-    )
 
 
 # --- nothing lost
