@@ -19,6 +19,7 @@ PRODUCTION = {
     "PAYMENTOR_VAULT_URL": "postgresql+psycopg://store/vault",
     "PAYMENTOR_VAULT_KEY": "given",
     "PAYMENTOR_TOKEN_KEY": "given",
+    "PAYMENTOR_EXTRACT_KEY": "given",
 }
 
 
