@@ -39,7 +39,7 @@ $(VENV)/dev.stamp: $(VENV)/setup.stamp requirements-dev.lock
 
 dbt_project/target/manifest.json: $(VENV)/setup.stamp $(DBT_SOURCES)
 	@echo "Parsing the dbt project …"
-	@cd dbt_project && ../$(BIN)/dbt --quiet parse
+	@cd dbt_project && ../$(BIN)/dbt --quiet parse --target platform
 	@touch $@
 
 .PHONY: demo
@@ -53,7 +53,7 @@ dev: setup ## Open the Dagster UI, with sensors on
 .PHONY: test
 test: dev-setup browser postgres lint ## Lint, type-check, validate and test everything that CI does
 	@echo "Testing …"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 .PHONY: dev-setup
 dev-setup: setup $(VENV)/dev.stamp

@@ -21,7 +21,6 @@ from tests.real_data.berka import Landing
 from tests.real_data.berka_source import FILES
 
 #: One worker writes the landing zone, not each.
-pytestmark = pytest.mark.xdist_group("berka")
 
 #: The one loan of status C whose last instalment fell due before the end of the contract.
 RUNNING_BUT_PAID = "loan-5782"
