@@ -32,7 +32,6 @@ from resources.operational_schema import actions, deliveries, dispatch_verdicts
 from tests.real_data import berka_expected as expected
 from tests.real_data.berka import LENDER_ID, Landing
 
-
 DAY = date(1998, 12, 31)
 #: The last day of the first transaction file, when instalments are observed, not inferred.
 OBSERVED_DAY = date(1994, 3, 31)
