@@ -93,10 +93,6 @@ lock: $(VENV)/uv.stamp ## Renew the hashed locks from pyproject.toml
 proof: dev-setup ## The long crash and fuzz counts; writes docs/results/
 	@$(BIN)/python -m tests.proof
 
-.PHONY: bench
-bench: dev-setup ## Measure, as ratios in one run; writes docs/results/
-	@$(BIN)/python -m benchmarks
-
 .PHONY: clean
 clean: ## Delete .venv and all local state
 	@rm -rf $(VENV) .paymentor dbt_project/target dbt_project/logs

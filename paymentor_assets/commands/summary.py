@@ -73,7 +73,11 @@ def _model(deployment: Deployment) -> dict[str, object]:
     approval = registry.approved_version(deployment.lakehouse, customer_ranking.FAMILY)
     version = deployment.registry.version(approval.family, approval.version)
     metrics = deployment.registry.metrics(version.run_id)
-    shown = {name: value for name, value in metrics.items() if name.endswith("auc")}
+    shown = {
+        name.removesuffix(".auc").replace(".", " "): value
+        for name, value in metrics.items()
+        if name.endswith(".auc") and "baseline" not in name
+    }
     return {
         "model": f"{approval.family} version {approval.version}, approved by {approval.actor}",
         "AUC on later days": ", ".join(f"{n} {v:.3f}" for n, v in sorted(shown.items())),
