@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from paymentor_assets.settings import Environment, Settings
+from paymentor_assets.settings import REQUIRED_VARIABLES, Environment, Settings
 from sensors.production import build_sensors
 from sensors.runs import INPUTS_TAG, UNFINISHED, JobNames, default_status, why_latched
 from tests.support.sensor_house import House
@@ -20,16 +20,8 @@ def test_every_unfinished_status_of_dagster_is_in_flight() -> None:
 def test_sensors_run_by_themselves_only_where_automation_is_on(
     house: House, environment: Environment
 ) -> None:
-    required = [
-        "HOME",
-        "CATALOG_TYPE",
-        "WAREHOUSE",
-        "OPERATIONAL_URL",
-        "VAULT_URL",
-        "VAULT_KEY",
-        "TOKEN_KEY",
-    ]
-    env = {f"PAYMENTOR_{name}": str(house.home) for name in required}
+    env = {name: str(house.home) for name in REQUIRED_VARIABLES[environment]}
+    env["PAYMENTOR_HOME"] = str(house.home)
     settings = Settings.load(env | {"PAYMENTOR_ENV": environment.value})
     expected = {
         Environment.LOCAL: dg.DefaultSensorStatus.STOPPED,
