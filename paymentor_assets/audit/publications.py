@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
@@ -23,86 +23,38 @@ from paymentor_assets.audit.digest import (
     content_digest,
     digests_by_day,
 )
+from paymentor_assets.audit.publication import (
+    PUBLICATIONS,
+    Publication,
+    PublishedTable,
+    RunInfo,
+    from_row,
+    to_row,
+)
 from paymentor_assets.ids import deterministic_id
-from resources.clock import Clock, naive_utc
 from resources.crash_points import reach, register
 from resources.errors import NotFound, PublicationError
-from resources.lakehouse import TIMESTAMP, Lakehouse, TableContract, column
+from resources.lakehouse import Lakehouse, TableContract
 
 register("audit.publish.after_table_commit", "audit.publish.before_row", "audit.publish.after_row")
 
+__all__ = [
+    "PUBLICATIONS",
+    "Publication",
+    "PublishedTable",
+    "RunInfo",
+    "all_publications",
+    "compare_with_published",
+    "lender_days",
+    "newest",
+    "publication_named",
+    "publish_days",
+    "publish_heads",
+    "read_table",
+    "require",
+]
+
 _COMMIT_ATTEMPTS = 8
-
-PUBLICATIONS = TableContract(
-    name="audit.publications",
-    description="One row makes the tables it names visible together, at the snapshots it names.",
-    key=("sequence",),
-    schema=pa.schema(
-        [
-            column("publication_id", pa.string(), "Deterministic id of what was published."),
-            column("sequence", pa.int64(), "1, 2, 3 … in order of publication."),
-            column("stage", pa.string(), "Stage of the lineage that published."),
-            column("lender_id", pa.string(), "Lender whose rows these are."),
-            column("as_of_date", pa.date32(), "Day, or the last of the days, that is covered."),
-            column("as_of_dates", pa.string(), "All days covered, as a JSON list."),
-            column("run_id", pa.string(), "Dagster run that published."),
-            column("code_version", pa.string(), "Version of the code of the stage."),
-            column(
-                "tables", pa.string(), "JSON: table name to snapshot id, digests and rows by day."
-            ),
-            column("inputs", pa.string(), "JSON list of the publication ids that were read."),
-            column("published_at_utc", TIMESTAMP, "When, by the clock of the run."),
-        ]
-    ),
-    # A blind retry would publish a second row with the same sequence.
-    properties={"commit.retry.num-retries": "0"},
-)
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """Who is publishing: the run, the code, and the clock it lives by."""
-
-    run_id: str
-    code_version: str
-    clock: Clock
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """One table of a publication: its snapshot, and digest and row count by ISO day."""
-
-    snapshot_id: int
-    digests: Mapping[str, str] = field(default_factory=dict)
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Publication:
-    """One row of `audit.publications`."""
-
-    publication_id: str
-    sequence: int
-    stage: str
-    lender_id: str
-    as_of_date: date
-    as_of_dates: tuple[date, ...]
-    run_id: str
-    code_version: str
-    tables: Mapping[str, PublishedTable]
-    inputs: tuple[str, ...]
-    #: False when the content was already published and nothing was committed.
-    is_new: bool = False
-
-    def table(self, name: str) -> PublishedTable:
-        """The published table, or PublicationError naming what there is."""
-        try:
-            return self.tables[name]
-        except KeyError:
-            raise PublicationError(
-                f"Publication {self.publication_id} of stage {self.stage} has no table {name}; "
-                f"it has {', '.join(sorted(self.tables))}."
-            ) from None
 
 
 def all_publications(
@@ -118,7 +70,7 @@ def all_publications(
         wanted.append(EqualTo("lender_id", lender_id))
     row_filter = And(*wanted) if len(wanted) == 2 else (wanted[0] if wanted else None)
     rows = lake.scan(PUBLICATIONS.name, row_filter=row_filter)
-    return [_from_row(row) for row in sorted(rows.to_pylist(), key=lambda r: r["sequence"])]
+    return [from_row(row) for row in sorted(rows.to_pylist(), key=lambda r: r["sequence"])]
 
 
 def newest(
@@ -405,7 +357,7 @@ def _append_row(lake: Lakehouse, publication: Publication, run: RunInfo) -> Publ
         numbered = replace(publication, sequence=max(taken, default=0) + 1)
         try:
             table.append(
-                _to_row(numbered, run),
+                to_row(numbered, run),
                 snapshot_properties={"run-id": run.run_id, "code-version": run.code_version},
             )
         except CommitFailedException as error:
@@ -418,48 +370,6 @@ def _append_row(lake: Lakehouse, publication: Publication, run: RunInfo) -> Publ
         reach("audit.publish.after_row")
         return numbered
     raise AssertionError("unreachable")
-
-
-def _to_row(publication: Publication, run: RunInfo) -> pa.Table:
-    tables = {
-        name: {"snapshot_id": t.snapshot_id, "digests": dict(t.digests), "rows": dict(t.rows)}
-        for name, t in sorted(publication.tables.items())
-    }
-    row = {
-        "publication_id": publication.publication_id,
-        "sequence": publication.sequence,
-        "stage": publication.stage,
-        "lender_id": publication.lender_id,
-        "as_of_date": publication.as_of_date,
-        "as_of_dates": json.dumps([d.isoformat() for d in publication.as_of_dates]),
-        "run_id": publication.run_id,
-        "code_version": publication.code_version,
-        "tables": json.dumps(tables),
-        "inputs": json.dumps(list(publication.inputs)),
-        "published_at_utc": naive_utc(run.clock.now()),
-    }
-    return pa.Table.from_pylist([row], schema=PUBLICATIONS.schema)
-
-
-def _from_row(row: Mapping[str, object]) -> Publication:
-    tables = json.loads(str(row["tables"]))
-    as_of_date, sequence = row["as_of_date"], row["sequence"]
-    assert isinstance(as_of_date, date) and isinstance(sequence, int)
-    return Publication(
-        publication_id=str(row["publication_id"]),
-        sequence=sequence,
-        stage=str(row["stage"]),
-        lender_id=str(row["lender_id"]),
-        as_of_date=as_of_date,
-        as_of_dates=tuple(date.fromisoformat(d) for d in json.loads(str(row["as_of_dates"]))),
-        run_id=str(row["run_id"]),
-        code_version=str(row["code_version"]),
-        tables={
-            name: PublishedTable(t["snapshot_id"], t["digests"], t["rows"])
-            for name, t in tables.items()
-        },
-        inputs=tuple(json.loads(str(row["inputs"]))),
-    )
 
 
 def publication_named(lake: Lakehouse, publication_id: str) -> Publication:
