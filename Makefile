@@ -53,9 +53,10 @@ dev: setup ## Open the Dagster UI, with sensors on
 	@PAYMENTOR_AUTOMATION=on $(BIN)/paymentor dev
 
 .PHONY: test
+# In order of collection, which puts the long integration files first and the short unit ones last.
 test: dev-setup browser postgres lint ## Lint, type-check, validate and test everything that CI does
 	@echo "Testing …"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 .PHONY: dev-setup
 dev-setup: setup $(VENV)/dev.stamp
