@@ -25,6 +25,17 @@ FEEDS_DIR = Path(__file__).parent / "feeds"
 ColumnType = Literal[
     "text", "date", "local_date", "timestamp", "decimal", "integer", "double", "boolean"
 ]
+Format = Literal[
+    "delimited",
+    "json_lines",
+    "parquet",
+    "aa_consents",
+    "aa_deposits",
+    "change_log",
+    "metro2",
+    "tudf",
+    "us_dnc",
+]
 PiiKind = Literal["name", "phone", "email", "national_id", "aa_handle", "narration"]
 #: Kinds whose values can be revealed again by the vault; the others only ever exist as tokens.
 REVERSIBLE_KINDS: frozenset[str] = frozenset({"name", "phone", "email", "national_id", "aa_handle"})
@@ -37,13 +48,17 @@ class ColumnContract(BaseModel):
     exclusive lower bound. `not_after` names what the value may not lie after: the file's business
     date, or its delivery. `paths` are JSON paths tried in order; `of: parent` reads them in the
     enclosing record. `values: list` joins a JSON array with ";". `derived` columns are not read
-    but computed from the others.
+    but computed from the others. `delivered_as` is the column's name in the file where that is
+    another one. `format` is how dates and instants are written (strptime), where not as ISO 8601;
+    an instant without an offset is read in the lender's zone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    delivered_as: str | None = None
     type: ColumnType
+    format: str | None = None
     description: str = Field(min_length=1)
     required: bool = False
     pii: PiiKind | None = None
@@ -82,6 +97,22 @@ class ColumnContract(BaseModel):
         return f"{self.name}_token" if self.pii else self.name
 
 
+class RowRule(BaseModel):
+    """A rule between the columns of one row, whose violation rejects the row.
+
+    `violated_when` is a SQL condition over delivered column names, which stand for typed values
+    (a personal-data column for its token); NULL is no violation. `message` ends the sentence
+    "<file>, row <n>, column <c>: …".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason_code: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
+    column: str
+    violated_when: str = Field(min_length=1)
+    message: str = Field(min_length=1)
+
+
 class RecordContract(BaseModel):
     """One kind of record in a feed, and the `raw.*` table it goes to.
 
@@ -96,6 +127,7 @@ class RecordContract(BaseModel):
     key: tuple[str, ...] = Field(min_length=1)
     business_date: str | None = None
     columns: tuple[ColumnContract, ...] = Field(min_length=1)
+    rules: tuple[RowRule, ...] = ()
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> RecordContract:
@@ -106,6 +138,9 @@ class RecordContract(BaseModel):
             raise ValueError(f"{self.table}: key columns {absent} are not stored columns")
         if self.business_date and self.business_date not in {c.name for c in self.columns}:
             raise ValueError(f"{self.table}: no column {self.business_date}")
+        names = {c.name for c in self.columns}
+        if absent := [r.column for r in self.rules if r.column not in names]:
+            raise ValueError(f"{self.table}: rules name columns {absent} that are not there")
         return self
 
     @property
@@ -114,17 +149,42 @@ class RecordContract(BaseModel):
         return tuple(c for c in self.columns if c.derived is None)
 
 
+class Encryption(BaseModel):
+    """How files of a feed are sealed end to end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["openpgp"]
+    must_be_signed: bool = True
+
+
 class FeedContract(BaseModel):
-    """One feed: its format and its kinds of record (parent before child)."""
+    """One feed: how its files are written, its kinds of record (parent before child), and what a
+    file as a whole must keep to.
+
+    `naming` is `dated` where names carry the business date (`<feed>_<YYYY-MM-DD>…`) and `any`
+    where a machine gives the names; then the day of delivery is the business date. A file is
+    refused as a whole when it holds fewer rows than `min_rows` or more than `max_rows`, when more
+    than `max_rejected_share` of its rows break the contract (default: the lender's), or when it is
+    delivered more than `max_age_days` after its business date.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     feed: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str
-    format: Literal["delimited", "aa_consents", "aa_deposits"]
+    format: Format
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
+    compression: Literal["none", "gzip", "zip"] = "none"
+    encryption: Encryption | None = None
+    naming: Literal["dated", "any"] = "dated"
     may_be_empty: bool = False
-    records: tuple[RecordContract, ...] = Field(min_length=1, max_length=2)
+    min_rows: int | None = Field(default=None, ge=0)
+    max_rows: int | None = Field(default=None, ge=1)
+    max_rejected_share: float | None = Field(default=None, ge=0, le=1)
+    max_age_days: int | None = Field(default=None, ge=0)
+    records: tuple[RecordContract, ...] = Field(min_length=1, max_length=3)
 
     @property
     def contract_version(self) -> str:
@@ -134,8 +194,8 @@ class FeedContract(BaseModel):
 
     @property
     def header(self) -> tuple[str, ...]:
-        """Column names of a delimited feed."""
-        return tuple(c.name for c in self.records[0].delivered_columns)
+        """Column names as a file of named columns delivers them."""
+        return tuple(c.delivered_as or c.name for c in self.records[0].delivered_columns)
 
 
 def load_feed(path: Path) -> FeedContract:
