@@ -74,7 +74,8 @@ def plain_bytes(
 class _Stream(io.RawIOBase):
     """A forward-only stream over blocks; `_next` gives them, an empty one is the end."""
 
-    _left = b""
+    _block = b""
+    _at = 0
 
     def readable(self) -> bool:
         return True
@@ -84,15 +85,16 @@ class _Stream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if size is None or size < 0:
-            blocks = [self._left]
-            self._left = b""
+            blocks = [self._block[self._at :]]
+            self._block, self._at = b"", 0
             while block := self._next():
                 blocks.append(block)
             return b"".join(blocks)
-        if not self._left:
-            self._left = self._next()
-        block, self._left = self._left[:size], self._left[size:]
-        return block
+        if self._at >= len(self._block):
+            self._block, self._at = self._next(), 0
+        piece = self._block[self._at : self._at + size]
+        self._at += len(piece)
+        return piece
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         block = self.read(len(buffer))
