@@ -136,20 +136,24 @@ def _take(
             ingested_at=ingested_at,
         )
         con.register(f"accepted_{index}", accepted[record.table])
-    tokens.keep_accepted(con, contract, is_first=chunk.is_first)
-    rejected = rejected_rows(
-        con,
-        contract,
-        parser,
-        context.vault,
-        lender_id=lender.lender_id,
-        ingested_at=ingested_at,
-    )
+    all_accepted = not any(f.faults or f.status == "rejected" for f in chunk.files)
+    tokens.keep_accepted(con, contract, is_first=chunk.is_first, all_accepted=all_accepted)
+    rejected = None
+    if not all_accepted:
+        rejected = rejected_rows(
+            con,
+            contract,
+            parser,
+            context.vault,
+            lender_id=lender.lender_id,
+            ingested_at=ingested_at,
+        )
     if chunk.is_last and any(file.status == "ingested" for file in chunk.files):
         tokens.seal_accepted(con, context.vault)
     for table, rows in accepted.items():
         takings.accept(table, rows)
-    takings.reject(rejected)
+    if rejected is not None:
+        takings.reject(rejected)
 
 
 def _register_files(con: duckdb.DuckDBPyConnection, files: Sequence[IncomingFile]) -> None:

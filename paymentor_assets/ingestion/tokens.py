@@ -131,11 +131,12 @@ def stage_tokens(
 
 
 def keep_accepted(
-    con: duckdb.DuckDBPyConnection, contract: FeedContract, *, is_first: bool
+    con: duckdb.DuckDBPyConnection, contract: FeedContract, *, is_first: bool, all_accepted: bool
 ) -> None:
     """Add the values behind the tokens of `accepted_*` to table `to_seal`; `is_first` empties it.
 
-    Values that stand only in rejected rows stay out: nobody may ever ask for them by token.
+    Values that stand only in rejected rows stay out: nobody may ever ask for them by token. There
+    are none when `all_accepted`.
     """
     if is_first:
         con.execute("CREATE OR REPLACE TEMP TABLE to_seal (token VARCHAR, sealed_value VARCHAR)")
@@ -148,9 +149,10 @@ def keep_accepted(
             for column in record.delivered_columns
             if column.pii == kind
         )
+        only = "" if all_accepted else f"SEMI JOIN ({used}) USING (token)"
         con.execute(
-            f"INSERT INTO to_seal SELECT token, sealed_value FROM pii_{kind} SEMI JOIN ({used}) "
-            "USING (token)"
+            f"INSERT INTO to_seal SELECT token, sealed_value FROM pii_{kind} {only} "
+            "WHERE token IS NOT NULL"
         )
 
 
