@@ -21,6 +21,7 @@ from resources.keys import secret_key
 from resources.lakehouse import Lakehouse
 from resources.landing_zone import LandingZone, LocalLandingZone
 from resources.notifications import Notifier, notifier
+from resources.openpgp import PGP_PASSPHRASE, PgpKeys
 from resources.operational_store import OperationalStore
 from resources.registry import ModelRegistry
 from resources.streams import LocalStream
@@ -74,6 +75,12 @@ class Deployment:
             keys_dir=self.settings.keys_dir,
             may_make=self.settings.makes_own_keys,
             env=os.environ,
+        )
+
+    def pgp_keys(self, lender_id: str) -> PgpKeys:
+        """The OpenPGP keys for sealed files of a lender; SettingsError when there are none."""
+        return PgpKeys.load(
+            self.settings.keys_dir, lender_id, passphrase=os.environ.get(PGP_PASSPHRASE)
         )
 
     @cached_property
@@ -145,6 +152,7 @@ class Deployment:
 
     def close(self) -> None:
         """Give connections back."""
-        for name in ("store", "vault"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+        for name in ("store", "vault", "landing_zone"):
+            close = getattr(self.__dict__.get(name), "close", None)
+            if close is not None:
+                close()

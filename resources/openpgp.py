@@ -18,8 +18,6 @@ strangers; a process can be given a limit on what it writes, and dies alone.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import os
 import shutil
@@ -35,16 +33,12 @@ from typing import BinaryIO
 import pysequoia
 
 from resources.errors import RejectedFile, SettingsError
+from resources.openpgp_head import HEAD_BYTES, recipients_of
 
 #: Plaintext of one file; more is taken for an attack.
 MAX_PLAIN_BYTES = 16 << 30
-#: Packets that an encrypted message begins with (RFC 9580, 5): session keys, marker, padding, data.
-_ENCRYPTED_TAGS = frozenset({1, 3, 9, 10, 18, 20, 21})
-_SESSION_KEY_TAG = 1
-_ARMOR = b"-----BEGIN PGP MESSAGE-----"
-_HEAD_BYTES = 64 << 10
-#: Version, length, version of the key, fingerprint.
-_RECIPIENT_BYTES = 35
+#: The variable that opens secret keys which have a passphrase.
+PGP_PASSPHRASE = "PAYMENTOR_PGP_PASSPHRASE"
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ def decrypt(
         with _private(sealed) as copy:
             shutil.copyfileobj(stream, copy, 1 << 20)
         with sealed.open("rb") as head:
-            recipients = _recipients(head.read(_HEAD_BYTES), name)
+            recipients = recipients_of(head.read(HEAD_BYTES), name)
         with _private(plain):
             pass
         fault = _work(
@@ -136,7 +130,7 @@ def make_key(keys_dir: Path, lender_id: str, *, passphrase_is_set: bool) -> str:
     path = folder / "secret" / "platform.asc"
     if passphrase_is_set:
         raise SettingsError(
-            "PAYMENTOR_PGP_PASSPHRASE is set, and keys are made without a passphrase; make this "
+            f"{PGP_PASSPHRASE} is set, and keys are made without a passphrase; make this "
             f"one with gpg, and put its export at {path}."
         )
     if path.exists():
@@ -193,7 +187,7 @@ def _raise(fault: Mapping[str, str], name: str, keys: PgpKeys, max_bytes: int) -
         case "key":
             raise SettingsError(
                 f"A key of lender {keys.lender_id!r} cannot be used: {detail}. Look at its pgp "
-                "folder, and at PAYMENTOR_PGP_PASSPHRASE."
+                f"folder, and at {PGP_PASSPHRASE}."
             )
         case code:
             what = {
@@ -207,72 +201,3 @@ def _raise(fault: Mapping[str, str], name: str, keys: PgpKeys, max_bytes: int) -
                 "FILE_TOO_LARGE": f"holds more than {max_bytes} bytes; deliver it in parts",
             }[code]
             raise RejectedFile(code, f"{name} {what}.")
-
-
-def _recipients(head: bytes, name: str) -> list[str]:
-    """Key ids and fingerprints that a message is sealed for, as far as it names them (RFC 9580, 5.1).
-
-    Raises RejectedFile when it is no encrypted message.
-    """
-    packets = _dearmored(head)
-    recipients = []
-    position = 0
-    while (tag := _tag(packets, position)) in _ENCRYPTED_TAGS:
-        body, length = _body(packets, position)
-        if tag == _SESSION_KEY_TAG:
-            recipients += _recipient(packets[body : body + _RECIPIENT_BYTES])
-        if tag != _SESSION_KEY_TAG or length is None:
-            return recipients
-        position = body + length
-    if position:
-        return recipients
-    raise RejectedFile(
-        "NOT_ENCRYPTED",
-        f"{name} is no encrypted OpenPGP message, and the contract demands one; encrypt it.",
-    )
-
-
-def _recipient(session_key: bytes) -> list[str]:
-    """The key id (version 3) or fingerprint (version 6) in a session key packet, unless hidden."""
-    match session_key[:1]:
-        case b"\x03" if any(session_key[1:9]):
-            return [session_key[1:9].hex()]
-        case b"\x06" if session_key[1:2] > b"\x01":
-            return [session_key[3 : 2 + session_key[1]].hex()]
-        case _:
-            return []
-
-
-def _dearmored(head: bytes) -> bytes:
-    text = head.lstrip()
-    if not text.startswith(_ARMOR):
-        return head
-    lines = text.replace(b"\r", b"").split(b"\n")
-    begin = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
-    encoded = b"".join(line.strip() for line in lines[begin + 1 :] if line[:1] not in b"=-")
-    try:
-        return base64.b64decode(encoded[: len(encoded) // 4 * 4])
-    except binascii.Error:
-        return b""
-
-
-def _tag(packets: bytes, position: int) -> int | None:
-    if position >= len(packets) or not packets[position] & 0x80:
-        return None
-    first = packets[position]
-    return first & 0x3F if first & 0x40 else (first >> 2) & 0x0F
-
-
-def _body(packets: bytes, position: int) -> tuple[int, int | None]:
-    """Where a packet's body begins and how long it is; None when it says so in pieces."""
-    first = packets[position]
-    if first & 0x40:
-        octet = packets[position + 1] if position + 1 < len(packets) else 255
-        if octet < 192:
-            return position + 2, octet
-        if octet < 224 and position + 2 < len(packets):
-            return position + 3, ((octet - 192) << 8) + packets[position + 2] + 192
-        return position + 6, None
-    size = (1, 2, 4, 0)[first & 3]
-    length = int.from_bytes(packets[position + 1 : position + 1 + size], "big")
-    return position + 1 + size, length if size else None

@@ -65,6 +65,11 @@ def make_host_key(path: Path) -> None:
         file.write(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
 
 
+def fingerprint(host_key: Path) -> str:
+    """The fingerprint of a host key, as clients show it when they ask whether to trust it."""
+    return asyncssh.read_private_key(host_key).get_fingerprint()
+
+
 class _Door(asyncssh.SSHServer):
     """Who may come in."""
 

@@ -35,13 +35,9 @@ class Drop:
     """A running SFTP drop; the folder of user `u` is `<landing>/<u>/`."""
 
     root: Path
+    landing: Path
     port: int
     loop: asyncio.AbstractEventLoop
-
-    @property
-    def landing(self) -> Path:
-        """What it serves."""
-        return self.root / "landing"
 
     @property
     def known_hosts(self) -> Path:
@@ -73,8 +69,9 @@ class Drop:
 
 
 @contextmanager
-def sftp_drop_server(root: Path) -> Iterator[Drop]:
-    """A drop in `root`, with a host key that `known_hosts` there names."""
+def sftp_drop_server(root: Path, landing: Path | None = None) -> Iterator[Drop]:
+    """A drop of `landing`; keys and `known_hosts` stand in `root`."""
+    landing = landing or root / "landing"
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -86,7 +83,7 @@ def sftp_drop_server(root: Path) -> Iterator[Drop]:
             sftp_drop.serve(
                 host="127.0.0.1",
                 port=port,
-                landing_dir=root / "landing",
+                landing_dir=landing,
                 keys_dir=root,
                 host_key=host_key,
             ),
@@ -94,7 +91,7 @@ def sftp_drop_server(root: Path) -> Iterator[Drop]:
         ).result(30)
 
     server = serve(0)
-    drop = Drop(root, server.get_port(), loop)
+    drop = Drop(root, landing, server.get_port(), loop)
     public = asyncssh.read_private_key(host_key).export_public_key().decode()
     drop.known_hosts.write_text(f"[127.0.0.1]:{drop.port} {public}")
     try:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
