@@ -141,9 +141,13 @@ def kill_switch(
 
 
 def _mount() -> None:
+    from paymentor_assets.commands.keys import app as keys_app
     from paymentor_assets.commands.models import app as models_app
+    from paymentor_assets.commands.serve import app as serve_app
 
     app.add_typer(models_app, name="models", help="List, compare, approve, reject, roll back.")
+    app.add_typer(keys_app, name="keys", help="Keys that are exchanged with lenders.")
+    app.add_typer(serve_app, name="serve", help="Servers for lenders that deliver to us.")
     if len(sys.argv) > 1 and sys.argv[1] in ("simulate", "--help"):
         # The platform must not need the simulator; only its own command does.
         from simulator.commands import app as simulate_app

@@ -114,7 +114,7 @@ def check(
     named = {f"meridian/{feed}/{i}": content for i, content in enumerate(contents)}
     files = [
         IncomingFile(
-            LandedFile(uri, "e", len(content), "meridian", feed, DAY, DELIVERED, Path(uri)),
+            LandedFile(uri, "e", len(content), "meridian", feed, DAY, DELIVERED),
             attempts=1,
             received_at=NOW,
             file_id=sha256(content).hexdigest(),

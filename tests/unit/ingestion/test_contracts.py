@@ -142,6 +142,6 @@ def test_every_category_can_be_reached() -> None:
     ],
 )
 def test_names_are_read_or_complained_about(uri: str, is_read: bool) -> None:
-    landed = landed_file(uri, etag="e", size=1, path=Path(uri))
+    landed = landed_file(uri, etag="e", size=1)
     assert (landed.name_error is None) == is_read
     assert landed.name_error is None or uri in landed.name_error
