@@ -27,7 +27,8 @@ from paymentor_assets.ingestion.commits import (
     commit_rejected,
     publish,
 )
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile, receive, settle_twins

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import all_publications
 from paymentor_assets.ingestion import feed_batch, ingest, reconcile
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.recovery import heads
 from paymentor_assets.ingestion.tokens import token_of

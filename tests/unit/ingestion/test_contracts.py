@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from paymentor_assets.ingestion.contracts.categories import category_sql, load_category_rules
-from paymentor_assets.ingestion.contracts.model import (
+from paymentor_assets.ingestion.contracts.book import (
     FEEDS_DIR,
     feed_of_table,
     load_feed,
     load_feeds,
 )
+from paymentor_assets.ingestion.contracts.categories import category_sql, load_category_rules
 from paymentor_assets.ingestion.contracts.tables import PROVENANCE, raw_tables
 from resources.duck import connect
 from resources.errors import ContractError
