@@ -128,7 +128,7 @@ class Lender(BaseModel):
 
 
 def read_lender(text: str, source: str) -> Lender:
-    """The contract in a text; raises ContractError naming `source` and every field that is wrong."""
+    """The contract in a text; raises ContractError naming `source` and every wrong field."""
     try:
         return Lender.model_validate(read_yaml(text, source))
     except ValidationError as error:
