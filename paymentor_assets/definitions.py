@@ -63,6 +63,7 @@ def doors(deployment: Deployment) -> dict[str, object]:
         "registry": deployment.registry,
         "notifier": deployment.notifier,
         "lenders": deployment.lenders,
+        "contracts": deployment.contracts,
         "clock": deployment.clock,
         "receipt_clock": deployment.receipt_clock,
         "dbt": features.dbt_resource(),
