@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from paymentor_assets.audit import ledger
-from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.lenders import LenderBook
 from paymentor_assets.settings import Settings
 from resources.channels import Channel, local_channels
@@ -115,11 +114,6 @@ class Deployment:
     def lenders(self) -> LenderBook:
         """The lender contracts."""
         return LenderBook(self.settings.lenders_dir)
-
-    @cached_property
-    def contracts(self) -> ContractBook:
-        """The feed contracts that hold for each lender."""
-        return ContractBook(self.settings.lenders_dir)
 
     def close(self) -> None:
         """Give connections back."""

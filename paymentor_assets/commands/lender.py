@@ -104,12 +104,13 @@ def check(
 @app.command()
 def show(lender_id: _LenderId) -> None:
     """The feeds of a lender: whose contract holds, its version, what files are held to."""
+    from paymentor_assets.ingestion.contracts.book import ContractBook
     from paymentor_assets.lenders import lender_named
 
     deployment = _deployment()
     lender = lender_named(deployment.lenders, lender_id)
-    contracts = deployment.contracts.feeds(lender_id)
-    own = deployment.contracts.own(lender_id)
+    book = ContractBook(deployment.settings.lenders_dir)
+    contracts, own = book.feeds(lender_id), book.own(lender_id)
     if absent := [feed for feed in lender.feeds if feed not in contracts]:
         raise NotFound(
             f"Lender {lender_id} names feeds that the platform does not have: "
@@ -145,9 +146,15 @@ def _terms(contract: FeedContract) -> tuple[str, ...]:
     return (
         contract.contract_version,
         ", ".join(written),
-        f"{'' if least is None else least}–{'' if most is None else most}"
-        if (least, most) != (None, None)
-        else "any",
+        " ".join(
+            text
+            for text in (
+                "" if least is None else f"from {least}",
+                "" if most is None else f"up to {most}",
+            )
+            if text
+        )
+        or "any",
         "lender's"
         if contract.max_rejected_share is None
         else f"up to {contract.max_rejected_share:.0%}",

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyiceberg.expressions import EqualTo
 
 from paymentor_assets.deployment import Deployment
+from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.dry_run import Verdict, dry_run
 from paymentor_assets.lenders import Lender, lender_named
@@ -32,7 +33,7 @@ def check(deployment: Deployment, path: Path, lender_id: str | None, feed: str |
     if lender_id is None:
         raise UsageError(f"{path} stands in no landing folder; say whose it is with --lender.")
     lender = lender_named(deployment.lenders, lender_id)
-    feeds = deployment.contracts.feeds(lender_id)
+    feeds = ContractBook(deployment.settings.lenders_dir).feeds(lender_id)
     feed = feed or place[1] or _named(path)
     if feed is None:
         raise UsageError(f"The name of {path} does not say its feed; say it with --feed.")

@@ -75,10 +75,12 @@ _HEAD = """\
 # What may be changed:
 #   a column's name in the file:   physicalName: CUST_NO
 #   a date's form:                 logicalTypeOptions: {{format: dd-MM-yyyy}}
-#   the file (under servers):      delimiter: "|", encoding: ISO-8859-1 or UTF-16,
-#       customProperties: [{{property: compression, value: gzip}}]            or zip
-#                         [{{property: encryption, value: openpgp}}]          signed, unless also
-#                         [{{property: signed, value: false}}]
+#   the file (under servers):      encoding: ISO-8859-1 or UTF-16, and any of
+#       customProperties:
+#         - {{property: delimiter, value: "|"}}
+#         - {{property: compression, value: gzip}}          or zip
+#         - {{property: encryption, value: openpgp}}        and signed, unless also
+#         - {{property: signed, value: false}}
 #   checks, to be stricter:        minimum, maximum, pattern, enum, required
 #   a property that is not required may be removed: its column stays empty
 #   the file as a whole (in the first schema, beside properties):

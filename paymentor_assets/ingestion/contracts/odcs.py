@@ -63,7 +63,12 @@ _OPTIONS = {
 }
 _CUSTOM = {
     "contract": {"naming": "naming", "mayBeEmpty": "may_be_empty"},
-    "server": {"compression": "compression", "encryption": "encryption", "signed": "signed"},
+    "server": {
+        "delimiter": "delimiter",
+        "compression": "compression",
+        "encryption": "encryption",
+        "signed": "signed",
+    },
     "schema": {"businessDate": "business_date"},
     "property": {
         "jsonPaths": "paths",
@@ -152,7 +157,7 @@ class _Reader:
         if server.encoding is not None:
             self._expect("server, encoding", server.encoding, tuple(ENCODINGS))
             custom |= _given(encoding=ENCODINGS.get(server.encoding))
-        return {**_given(format=server.format, delimiter=server.delimiter), **custom}
+        return {**_given(format=server.format), **custom}
 
     def _latency(self, document: OpenDataContractStandard) -> dict[str, Any]:
         bounds = {}

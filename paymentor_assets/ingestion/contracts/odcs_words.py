@@ -25,7 +25,7 @@ _PLACES: Mapping[str, frozenset[str]] = {
         "customProperties tenant dataProduct domain support price team roles contractCreatedTs",
         "description": "purpose usage limitations",
         "server": "server type path location endpointUrl environment roles description format "
-        "delimiter encoding customProperties",
+        "encoding customProperties",
         "schema": "name physicalName physicalType logicalType description properties quality "
         "customProperties",
         "property": "name physicalName logicalType physicalType description required primaryKey "

@@ -92,11 +92,11 @@ def _server(contract: FeedContract) -> dict[str, Any]:
         "type": "local",
         "path": f"landing/{{lender}}/{contract.feed}/{name}",
         "format": contract.format,
-        **({"delimiter": contract.delimiter} if contract.delimiter != "," else {}),
         **(
             {"encoding": _ENCODING_WORDS[contract.encoding]} if contract.encoding != "utf-8" else {}
         ),
         **_custom(
+            delimiter=contract.delimiter if contract.delimiter != "," else None,
             compression=contract.compression if contract.compression != "none" else None,
             encryption=encryption.type if encryption else None,
             signed=False if encryption and not encryption.must_be_signed else None,
