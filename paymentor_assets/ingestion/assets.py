@@ -13,6 +13,7 @@ from paymentor_assets.asset_metadata import (
 )
 from paymentor_assets.audit.publications import RunInfo
 from paymentor_assets.ingestion.conservation import lost_rows, orphan_rows
+from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES, raw_tables
 from paymentor_assets.ingestion.ingest import ingest
 from paymentor_assets.ingestion.intake import IncomingFile
@@ -71,6 +72,7 @@ def raw(
     vault: dg.ResourceParam[Vault],
     landing_zone: dg.ResourceParam[LandingZone],
     lenders: dg.ResourceParam[Mapping[str, Lender]],
+    contracts: dg.ResourceParam[ContractBook],
     receipt_clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take in the waiting files of every lender of the run."""
@@ -92,6 +94,7 @@ def raw(
             vault,
             landing_zone,
             lenders,
+            contracts,
             run,
             lender_id=lender.lender_id,
             files=files,

@@ -27,7 +27,8 @@ from paymentor_assets.ingestion.commits import (
     commit_rejected,
     publish,
 )
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.book import ContractBook
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile, receive, settle_twins
@@ -68,6 +69,7 @@ def ingest(
     vault: Vault,
     landing: LandingZone,
     lenders: Mapping[str, Lender],
+    contracts: ContractBook,
     run: RunInfo,
     *,
     lender_id: str,
@@ -77,10 +79,12 @@ def ingest(
     """Take in the lender's waiting files, or exactly `files` (failed ones among them, too).
 
     Safe to repeat after any death: the tables end as in an undisturbed run. A second run of the
-    same lender waits for the first. Raises NotFound for an unknown lender and PayMentorError when
-    another run holds the lender for too long.
+    same lender waits for the first. Raises NotFound for an unknown lender, ContractError when a
+    feed contract of the lender is malformed, and PayMentorError when another run holds the lender
+    for too long.
     """
     lender = lender_named(lenders, lender_id)
+    feeds = contracts.feeds(lender_id)
     report = progress or (lambda _: None)
     with exclusive(store, f"ingestion.{lender_id}"):
         todo = (
@@ -99,8 +103,8 @@ def ingest(
         result.dead_rows_deleted = recovery.discard_dead_rows(lake, lender_id, run)
         reach("ingestion.after_dead_rows_deleted")
         recorded = recovery.recorded_files(lake, lender_id)
-        result.files = receive(landing, lender, load_feeds(), todo, recorded, run.clock)
-        _take_in(lake, vault, landing, lender, run, result, report)
+        result.files = receive(landing, lender, feeds, todo, recorded, run.clock)
+        _take_in(lake, vault, landing, lender, feeds, run, result, report)
         settle_twins(result.files)
         commit_files(lake, run, lender, result)
         publish(lake, run, lender, result)
@@ -114,6 +118,7 @@ def _take_in(
     vault: Vault,
     landing: LandingZone,
     lender: Lender,
+    feeds: Mapping[str, FeedContract],
     run: RunInfo,
     result: IngestionResult,
     report: Callable[[Progress], None],
@@ -127,10 +132,10 @@ def _take_in(
     done = 0
     takings = LakeTakings(lake)
     for feed in sorted(by_feed, key=lambda f: (f in _AFTER, f)):
-        contract, files = load_feeds()[feed], by_feed[feed]
+        contract, files = feeds[feed], by_feed[feed]
         report(Progress(feed, done, total))
         # The scratch is gone before the commit, which needs the memory itself.
-        with _scratch() as (con, folder):
+        with scratch() as (con, folder):
             context = Context(con, landing, vault, lender, run.clock, folder)
             process(context, contract, files, takings, _known_consents(lake, lender, contract))
         commit_accepted(takings, run, lender, contract, files, result)
@@ -189,7 +194,7 @@ def _known_consents(lake: Lakehouse, lender: Lender, contract: FeedContract) -> 
 
 
 @contextmanager
-def _scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """A private DuckDB, and the folder it spills into, which only this user can read.
 
     Contracts hold conditions in SQL; the connection reaches no file and no network.

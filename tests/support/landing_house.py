@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from paymentor_assets.audit.publications import RunInfo
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import ContractBook, load_feeds
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.ingest import ingest
 from paymentor_assets.ingestion.result import IngestionResult
@@ -115,6 +115,7 @@ class LandingHouse:
             self.vault,
             self.landing,
             {lender.lender_id: lender},
+            ContractBook(self.root / "lenders"),
             RunInfo(run_id, "test", FixedClock(self.now)),
             lender_id=lender.lender_id,
             files=files,

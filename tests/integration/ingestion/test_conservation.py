@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile
 from paymentor_assets.ingestion.takings import DryTakings

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import all_publications
 from paymentor_assets.ingestion import chunks, feed_batch, ingest, reconcile
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.book import ContractBook, load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.parsers import lines
 from paymentor_assets.ingestion.recovery import heads
@@ -159,6 +160,7 @@ def test_an_unknown_lender_is_not_found(house: LandingHouse) -> None:
             house.vault,
             house.landing,
             {},
+            ContractBook(house.root / "lenders"),
             None,  # type: ignore[arg-type]
             lender_id="nobody",
         )
