@@ -64,6 +64,7 @@ def doors(deployment: Deployment) -> dict[str, object]:
         "registry": deployment.registry,
         "notifier": deployment.notifier,
         "lenders": deployment.lenders,
+        "pgp_keys": deployment.pgp_keys,
         "contracts": ContractBook(deployment.settings.lenders_dir),
         "clock": deployment.clock,
         "receipt_clock": deployment.receipt_clock,

@@ -13,19 +13,22 @@ import shutil
 import sys
 import tempfile
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from benchmarks.measure import HEADER, measured, report, row
 from paymentor_assets.audit.publications import RunInfo
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import ContractBook, load_feeds
 from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.ingest import ingest
 from paymentor_assets.lenders import Lender
 from resources.clock import FixedClock
 from resources.lakehouse import Lakehouse
 from resources.landing_zone import LocalLandingZone
+from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
 from resources.vault import Vault
 
@@ -148,11 +151,15 @@ def take_in(home: Path) -> None:
 
     def work() -> None:
         result = ingest(
-            lake(home / "lakehouse"),
-            store,
-            vault,
-            LocalLandingZone(home / "landing"),
-            {"bench": LENDER},
+            Doors(
+                lake(home / "lakehouse"),
+                store,
+                vault,
+                LocalLandingZone(home / "landing"),
+                {"bench": LENDER},
+                ContractBook(home / "lenders"),
+                partial(PgpKeys.load, home / "keys"),
+            ),
             RunInfo("bench", "1", FixedClock(NOW)),
             lender_id="bench",
         )

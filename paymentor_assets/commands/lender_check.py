@@ -40,7 +40,9 @@ def check(deployment: Deployment, path: Path, lender_id: str | None, feed: str |
     if feed not in feeds:
         raise NotFound(f"No feed {feed!r}; there are {', '.join(sorted(feeds))}.")
     consents = _consents(deployment, lender, feeds[feed])
-    return dry_run(path, lender, feeds, feed, deployment.receipt_clock, consents)
+    return dry_run(
+        path, lender, feeds, feed, deployment.receipt_clock, deployment.pgp_keys, consents
+    )
 
 
 def _place(deployment: Deployment, path: Path) -> tuple[str | None, str | None]:

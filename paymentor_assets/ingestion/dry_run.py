@@ -7,7 +7,7 @@ memory, under keys that nobody has, and the rows go nowhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -24,6 +24,7 @@ from paymentor_assets.ingestion.takings import DryTakings
 from paymentor_assets.lenders import Lender
 from resources.clock import Clock, FixedClock
 from resources.landing_zone import LandedFile, landed_file
+from resources.openpgp import PgpKeys
 from resources.vault import Vault
 
 
@@ -50,19 +51,20 @@ def dry_run(
     feeds: Mapping[str, FeedContract],
     feed: str,
     clock: Clock,
+    pgp_keys: Callable[[str], PgpKeys],
     known_consents: pa.Table | None = None,
 ) -> Verdict:
     """Take the file in as if it had landed in the lender's folder of the feed, and write nothing.
 
     `known_consents` (consent_id, customer_id) are needed by feeds that rest on consents.
     """
-    verdict = _try(path, lender, feeds, feed, clock, known_consents)
+    verdict = _try(path, lender, feeds, feed, clock, pgp_keys, known_consents)
     if verdict.file.reason_code != "TOO_MANY_REJECTED":
         return verdict
     # The rows of a refused file are not kept; without the limit they tell why it is refused.
     unlimited = lender.model_copy(update={"max_rejected_share": 1.0})
     lenient = {feed: feeds[feed].model_copy(update={"max_rejected_share": 1.0})}
-    again = _try(path, unlimited, lenient, feed, clock, known_consents)
+    again = _try(path, unlimited, lenient, feed, clock, pgp_keys, known_consents)
     return replace(verdict, rejected=again.rejected)
 
 
@@ -72,6 +74,7 @@ def _try(
     feeds: Mapping[str, FeedContract],
     feed: str,
     clock: Clock,
+    pgp_keys: Callable[[str], PgpKeys],
     known_consents: pa.Table | None,
 ) -> Verdict:
     landing = _OneFile(path, lender.lender_id, feed)
@@ -82,7 +85,7 @@ def _try(
         vault = _passing_vault()
         try:
             with scratch() as (con, folder):
-                context = Context(con, landing, vault, lender, now, folder)
+                context = Context(con, landing, vault, pgp_keys, lender, now, folder)
                 process(context, feeds[feed], [file], takings, known_consents)
         finally:
             vault.close()
@@ -106,7 +109,7 @@ class _OneFile:
     def __init__(self, path: Path, lender_id: str, feed: str) -> None:
         self._path = path
         self.landed = landed_file(
-            f"{lender_id}/{feed}/{path.name}", etag="dry-run", size=path.stat().st_size, path=path
+            f"{lender_id}/{feed}/{path.name}", etag="dry-run", size=path.stat().st_size
         )
 
     def list(self, since: date | None = None) -> list[LandedFile]:

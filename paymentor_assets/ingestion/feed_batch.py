@@ -29,6 +29,7 @@ from paymentor_assets.ingestion.takings import Takings
 from paymentor_assets.lenders import Lender
 from resources.clock import Clock, naive_utc
 from resources.landing_zone import LandingZone
+from resources.openpgp import PgpKeys, decrypt
 from resources.vault import Vault
 
 #: What a file can do to the libraries that read it; anything else is a fault of ours.
@@ -42,10 +43,10 @@ class Context:
     con: duckdb.DuckDBPyConnection
     landing: LandingZone
     vault: Vault
+    pgp_keys: Callable[[str], PgpKeys]
     lender: Lender
     clock: Clock
     scratch: Path
-    decrypt: Callable[[FeedContract, IncomingFile, BinaryIO, Path], None] | None = None
 
 
 def process(
@@ -88,9 +89,16 @@ def process(
 
 @contextmanager
 def _opened(context: Context, contract: FeedContract, file: IncomingFile) -> Iterator[BinaryIO]:
-    decrypt = None
-    if context.decrypt is not None:
-        decrypt = partial(context.decrypt, contract, file)
+    def decrypted(sealed: BinaryIO, target: Path) -> None:
+        decrypt(
+            sealed,
+            file.name,
+            context.pgp_keys(context.lender.lender_id),
+            target,
+            must_be_signed=contract.encryption is None or contract.encryption.must_be_signed,
+            now=context.clock.now(),
+        )
+
     with plain_bytes(
         context.landing.open(file.landed.uri),
         contract,
@@ -98,7 +106,7 @@ def _opened(context: Context, contract: FeedContract, file: IncomingFile) -> Ite
         size=file.landed.size,
         file_id=file.file_id,
         scratch=context.scratch,
-        decrypt=decrypt,
+        decrypt=decrypted,
     ) as stream:
         yield stream
 

@@ -49,11 +49,7 @@ def upload(drop: Drop, lender_id: str, content: bytes) -> None:
 
 def take_in(house: LandingHouse, zone: LandingZone) -> list[tuple[str, str | None]]:
     result = ingest(
-        house.lake,
-        house.store,
-        house.vault,
-        zone,
-        {"meridian": house.lender},
+        house.doors(landing=zone),
         RunInfo("run-1", "test", FixedClock(house.now)),
         lender_id="meridian",
     )

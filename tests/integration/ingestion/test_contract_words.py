@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from paymentor_assets.ingestion import ingest as ingestion
-from paymentor_assets.ingestion.contracts.model import FeedContract, RowRule, load_feeds
+from paymentor_assets.ingestion.contracts.book import ContractBook, load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract, RowRule
 from tests.support.landing_house import (
     DAY,
     NOW,
@@ -41,7 +41,9 @@ def agree(monkeypatch: pytest.MonkeyPatch) -> Any:
             }
         )
         agreed: FeedContract = contract.model_copy(update={"records": (changed,), **feed})
-        monkeypatch.setattr(ingestion, "load_feeds", lambda: {**genuine, "payments": agreed})
+        monkeypatch.setattr(
+            ContractBook, "feeds", lambda book, lender_id: {**genuine, "payments": agreed}
+        )
 
     return change
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from paymentor_assets.ingestion import plain_bytes as plain
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from resources.errors import RejectedFile
 
 TEXT = "a,b\n1,Zoë Straße\n".encode()
@@ -38,6 +39,7 @@ def read(
         size=len(delivered),
         file_id=file_id or sha256(delivered).hexdigest(),
         scratch=scratch,
+        decrypt=lambda sealed, target: None,
     ) as stream:
         blocks = []
         while block := stream.read(size):
