@@ -32,8 +32,8 @@ class Parquet:
     def read(self, source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
         """Rows of one file.
 
-        Raises RejectedFile: EMPTY_FILE, HEADER_MISMATCH, UNREADABLE, RECORD_TOO_LONG or
-        ARCHIVE_BOMB.
+        Raises RejectedFile: EMPTY_FILE, HEADER_MISMATCH, UNREADABLE, RECORD_TOO_LONG,
+        ROW_GROUP_TOO_LARGE or ARCHIVE_BOMB.
         """
         with opened(source) as file:
             require_columns(source.name, file.names, self._contract.header, self._contract.feed)
@@ -51,7 +51,7 @@ class Parquet:
 
 
 def fields_sql(names: Sequence[str]) -> str:
-    """A SELECT of STAGED and these columns from table `cells`; blank text is NULL."""
+    """A SELECT of STAGED and these columns from table `cells`."""
     staged = [part.split()[0] for part in STAGED.split(", ")]
     given = {
         "line_number": "row_number",
@@ -59,7 +59,7 @@ def fields_sql(names: Sequence[str]) -> str:
         "column_count": "CAST(NULL AS INTEGER)",
     }
     places = ", ".join(f"{given.get(name, name)} AS {name}" for name in staged)
-    texts = ", ".join(f'nullif(trim("{n}"), \'\') AS "{n}"' for n in names)
+    texts = ", ".join(f'"{n}"' for n in names)
     return f"SELECT {places}, {texts} FROM cells"
 
 

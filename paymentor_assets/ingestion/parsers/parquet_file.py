@@ -29,6 +29,8 @@ MAGIC = b"PAR1"
 #: counts for one byte more than its text, so that rows of nothing count as well.
 _FREE_BYTES = 1 << 30
 _MAX_EXPANSION = 250
+#: The distinct text of a row group is held until its end.
+_MAX_GROUP_BYTES = 512 << 20
 _MAX_BATCH_ROWS = 1 << 16
 #: What pyarrow raises on bytes that are not what they claim; a name that is not UTF-8 fails on its
 #: way out to Python.
@@ -36,7 +38,8 @@ _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
 
 def cells_schema(columns: Sequence[ColumnContract]) -> pa.Schema:
-    """Schema of table `cells`: place of the row, the column that is not text, one text a column."""
+    """Schema of table `cells`: place of the row, the column that is not UTF-8, one text a column;
+    blank text is NULL."""
     return pa.schema(
         [
             pa.field("file_index", pa.int32()),
@@ -52,7 +55,7 @@ def opened(source: Source) -> Iterator[ParquetRows]:
     """The Parquet file behind a stream, which is spooled: its table of contents stands at its end.
 
     The spool has no name, so nobody else can open it. Raises RejectedFile: UNREADABLE,
-    HEADER_MISMATCH for a column that no text can stand for, or ARCHIVE_BOMB.
+    HEADER_MISMATCH for a column that no text can stand for, ROW_GROUP_TOO_LARGE or ARCHIVE_BOMB.
     """
     with tempfile.TemporaryFile() as spool:
         while block := source.stream.read(BLOCK_BYTES):
@@ -88,6 +91,12 @@ def _rows(source: Source, spool: BinaryIO, size: int) -> ParquetRows:
                 f"{source.name}, column {field.name[:40]!r} is of type {str(field.type)[:80]}, "
                 "which is no single value; deliver text, numbers, dates or timestamps.",
             )
+    if any(group.total_byte_size > _MAX_GROUP_BYTES for group in groups):
+        raise RejectedFile(
+            "ROW_GROUP_TOO_LARGE",
+            f"{source.name} has a row group of more than {_MAX_GROUP_BYTES >> 20} MiB; write it "
+            "with smaller ones (a million rows are usual).",
+        )
     # What one row takes decides how many are decoded at once.
     per_row = max(fixed, claimed // max(metadata.num_rows, 1), 1)
     rows = ParquetRows(

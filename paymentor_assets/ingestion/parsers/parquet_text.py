@@ -56,6 +56,9 @@ def rendered(
 ) -> tuple[pa.Array, pa.BooleanArray | None]:
     """The elements as text, and which are UTF-8 (None: all)."""
     if pa.types.is_dictionary(array.type):
+        # A dictionary grows through its row group; of a long one a batch uses a small part.
+        if len(array.dictionary) > len(array):
+            return rendered(array.dictionary.take(array.indices), column, is_int96)
         text, is_utf8 = rendered(array.dictionary, column, is_int96)
         at = array.indices
         whole = None if is_utf8 is None else is_utf8.take(at).fill_null(True)
@@ -72,7 +75,7 @@ def rendered(
 
 def _decoded_text(raw: pa.LargeBinaryArray) -> tuple[pa.Array, pa.BooleanArray | None]:
     try:
-        return raw.cast(pa.string()), None
+        return _trimmed(raw.cast(pa.string())), None
     except pa.ArrowInvalid:
         pass
     texts: list[str | None] = []
@@ -81,7 +84,16 @@ def _decoded_text(raw: pa.LargeBinaryArray) -> tuple[pa.Array, pa.BooleanArray |
         text = None if value is None else value.decode(errors="backslashreplace")
         texts.append(text)
         is_utf8.append(text is None or text.encode() == value)
-    return pa.array(texts, pa.string()), pa.array(is_utf8)
+    return _trimmed(pa.array(texts, pa.string())), pa.array(is_utf8)
+
+
+def _trimmed(text: pa.Array) -> pa.Array:
+    """Without blanks around; NULL where nothing is left."""
+    is_bare = pc.and_(pc.greater(pc.binary_length(text), 0), pc.invert(pc.ends_with(text, " ")))
+    if not pc.any(pc.or_(pc.starts_with(text, " "), pc.invert(is_bare))).as_py():
+        return text
+    bare = pc.utf8_trim(text, " ")
+    return pc.if_else(pc.equal(pc.binary_length(bare), 0), pa.scalar(None, pa.string()), bare)
 
 
 def _decimal_text(array: pa.Array) -> pa.Array:

@@ -212,6 +212,16 @@ def test_rows_of_nothing_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.value.reason_code == "ARCHIVE_BOMB"
 
 
+def test_a_row_group_that_would_not_fit_in_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parquet_file, "_MAX_GROUP_BYTES", 10_000)
+    assert len(parse(Parquet(feed()), as_parquet(sound(1000), row_group_size=100)).rows[0]) == 1000
+    with pytest.raises(RejectedFile) as refused:
+        parse(Parquet(feed()), as_parquet(sound(1000)))
+    assert refused.value.reason_code == "ROW_GROUP_TOO_LARGE"
+
+
 def test_long_text_comes_in_pieces_of_bounded_size() -> None:
     texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(200, np.int32)), ["B" * 1_000_000])
     parser = Parquet(feed())
