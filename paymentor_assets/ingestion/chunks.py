@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
 import duckdb
@@ -47,8 +48,10 @@ class Chunk:
             con.register(name, pa.Table.from_batches(batches, schema))
 
 
-def read_chunks(parser: Parser, files: Sequence[IncomingFile], opened: Opener) -> Iterator[Chunk]:
-    """The chunks of the files, in order.
+def read_chunks(
+    parser: Parser, files: Sequence[IncomingFile], opened: Opener, scratch: Path
+) -> Iterator[Chunk]:
+    """The chunks of the files, in order; `scratch` is the run's private folder.
 
     A file that is refused while it is read, or that cannot be read, is decided here; it appears in
     no chunk, unless a piece of it did already: then its last chunk is empty.
@@ -60,9 +63,9 @@ def read_chunks(parser: Parser, files: Sequence[IncomingFile], opened: Opener) -
         own_bytes = 0
         try:
             with opened(file) as stream:
-                for batch in parser.read(Source(stream, file.file_index, file.name)):
+                for batch in parser.read(Source(stream, file.file_index, file.name, scratch)):
                     own.batches.append(batch)
-                    own_bytes += _size(parser, batch)
+                    own_bytes += _size(batch)
                     if gathered.files and gathered_bytes + own_bytes >= CHUNK_BYTES:
                         yield gathered
                         gathered, gathered_bytes = Chunk([]), 0
@@ -86,6 +89,5 @@ def read_chunks(parser: Parser, files: Sequence[IncomingFile], opened: Opener) -
         yield gathered
 
 
-def _size(parser: Parser, batch: Batch) -> int:
-    first = next(iter(parser.tables()))
-    return batch[first].nbytes if first in batch else 0
+def _size(batch: Batch) -> int:
+    return sum(rows.nbytes for rows in batch.values())

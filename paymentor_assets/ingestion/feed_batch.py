@@ -67,7 +67,8 @@ def process(
         context.con.register("known_consents", known_consents)
     parser = parser_for(contract)
     again: list[IncomingFile] = []
-    for chunk in read_chunks(parser, files, partial(_opened, context, contract)):
+    opened = partial(_opened, context, contract)
+    for chunk in read_chunks(parser, files, opened, context.scratch):
         first = chunk.files[0]
         if chunk.is_first and not chunk.is_last:
             takings.mark()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -28,10 +30,10 @@ class Parsed:
 def parse(parser: Parser, *files: bytes, records: int = 1, names: Sequence[str] = ()) -> Parsed:
     """Run the parser over the files; raises RejectedFile as the parser does."""
     parsed = Parsed({i: [] for i in range(records)}, {i: {} for i in range(records)})
-    with duckdb.connect() as con:
+    with duckdb.connect() as con, TemporaryDirectory() as scratch:
         for index, content in enumerate(files):
             name = names[index] if names else f"file_{index}"
-            for batch in parser.read(Source(BytesIO(content), index, name)):
+            for batch in parser.read(Source(BytesIO(content), index, name, Path(scratch))):
                 _stage(con, parser, batch, parsed)
     return parsed
 

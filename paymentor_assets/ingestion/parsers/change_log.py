@@ -14,6 +14,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -73,7 +74,7 @@ class ChangeLog:
         RECORD_TOO_LONG, ROW_GROUP_TOO_LARGE or ARCHIVE_BOMB.
         """
         start, stream = _peeked(source.stream)
-        source = Source(stream, source.file_index, source.name)
+        source = replace(source, stream=stream)
         if start.startswith(MAGIC):
             with opened(source) as file:
                 self._require_columns(source, file.names)

@@ -41,7 +41,7 @@ class Delimited:
         self._headers[source.file_index] = header
         for batch in reader.records():
             yield {"records": batch}
-        _check_ending(reader, len(header), delimiter)
+        check_ending(reader, len(header), delimiter)
 
     def stage(self, con: duckdb.DuckDBPyConnection) -> None:
         """Table `fields_0` from table `records`.
@@ -58,7 +58,8 @@ class Delimited:
         for (index,) in con.execute("SELECT DISTINCT file_index FROM records").fetchall():
             files.setdefault(self._headers[index], []).append(index)
         for header, indices in files.items():
-            con.execute(_fields_sql(header, wanted, sorted(indices), self._contract.delimiter))
+            sql = fields_sql(header, wanted, sorted(indices), self._contract.delimiter)
+            con.execute(f"INSERT INTO fields_0 {sql}")
 
     def original(self, index: int) -> tuple[str, str]:
         """The record's own bytes."""
@@ -111,7 +112,7 @@ def read_header(reader: RecordReader, contract: FeedContract) -> tuple[str, ...]
     )
 
 
-def _check_ending(reader: RecordReader, columns: int, delimiter: str) -> None:
+def check_ending(reader: RecordReader, columns: int, delimiter: str) -> None:
     """Refuse a file that stops in the middle of its last row.
 
     A last row without newline but with all its columns is accepted, since many writers end so; one
@@ -128,9 +129,11 @@ def _check_ending(reader: RecordReader, columns: int, delimiter: str) -> None:
         )
 
 
-def _fields_sql(
+def fields_sql(
     header: Sequence[str], wanted: Mapping[str, str], files: Sequence[int], delimiter: str
 ) -> str:
+    """A SELECT of STAGED and the wanted columns (delivered name -> name) from table `records`, for
+    files that have this header."""
     d = quote(delimiter)
     escaped = rf"\x{{{ord(delimiter):02x}}}"
     pattern = quote(rf'("(?:[^"]|"")*"|[^"{escaped}]*){escaped}')
@@ -149,11 +152,10 @@ def _fields_sql(
         f"OR contains(record, {quote(delimiter + ' ')}) OR contains(record, '\"')"
     )
     return f"""
-        INSERT INTO fields_0
-        SELECT file_index, row_number, row_number, parse_error,
+        SELECT file_index, row_number, row_number AS line_number, parse_error,
                CASE WHEN NOT is_utf8 AND column_count = {len(header)} THEN ({names})[list_position(
-                   list_transform(f, lambda x: contains(x, chr({_REPLACED}))), true)] END,
-               column_count, {columns}
+                   list_transform(f, lambda x: contains(x, chr({_REPLACED}))), true)]
+               END AS fault_column, column_count, {columns}
         FROM (
             SELECT *, CASE WHEN NOT is_utf8 THEN 'NOT_UTF8'
                            WHEN column_count <> {len(header)} THEN 'WRONG_COLUMN_COUNT'

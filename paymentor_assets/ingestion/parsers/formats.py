@@ -12,6 +12,9 @@ _PACKAGE = "paymentor_assets.ingestion.parsers"
 #: Module and class; imported at use, so that a run loads the libraries of its own formats only.
 _PARSERS: Mapping[Format, tuple[str, str]] = {
     "delimited": ("delimited", "Delimited"),
+    "parquet": ("parquet", "Parquet"),
+    "change_log": ("change_log", "ChangeLog"),
+    "us_dnc": ("us_dnc", "UsDnc"),
     "aa_consents": ("aa_consents", "AaConsents"),
     "aa_deposits": ("aa_deposits", "AaDeposits"),
 }

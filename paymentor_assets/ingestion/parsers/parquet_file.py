@@ -57,7 +57,7 @@ def opened(source: Source) -> Iterator[ParquetRows]:
     The spool has no name, so nobody else can open it. Raises RejectedFile: UNREADABLE,
     HEADER_MISMATCH for a column that no text can stand for, ROW_GROUP_TOO_LARGE or ARCHIVE_BOMB.
     """
-    with tempfile.TemporaryFile() as spool:
+    with tempfile.TemporaryFile(dir=source.scratch) as spool:
         while block := source.stream.read(BLOCK_BYTES):
             spool.write(block)
         size = spool.tell()

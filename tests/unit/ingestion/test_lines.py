@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from functools import cache
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -40,7 +41,7 @@ CONTRACT = FeedContract(
 
 #: Has read the header of the file whose records are split.
 PARSER = Delimited(CONTRACT)
-list(PARSER.read(Source(io.BytesIO(b"a,b,c\n"), 0, "letters.csv")))
+list(PARSER.read(Source(io.BytesIO(b"a,b,c\n"), 0, "letters.csv", Path())))
 
 
 def read(data: bytes, delimiter: str | None = ",") -> tuple[RecordReader, pa.Table]:

@@ -6,6 +6,8 @@ import io
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -81,7 +83,7 @@ def sound(count: int = 3, **changes: Any) -> dict[str, Any]:
 
 def source(content: bytes) -> Source:
     """Those bytes as a parser sees them."""
-    return Source(io.BytesIO(content), 0, "file_0")
+    return Source(io.BytesIO(content), 0, "file_0", Path(gettempdir()))
 
 
 def test_typed_columns_become_the_forms_of_the_contract() -> None:
