@@ -87,6 +87,37 @@ def ingest(
 
 
 @app.command()
+def pull(
+    lender: Annotated[str, typer.Argument(help="The lender.")],
+    connector: Annotated[
+        str | None, typer.Argument(help="One of its connectors; all by default.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Read a payment processor again from this instant on, with an offset."),
+    ] = None,
+) -> None:
+    """Ask the connected sources for what is new; it lands as files."""
+    from paymentor_assets.commands.pull import pull as ask
+
+    ask(_deployment(), lender, connector, since)
+
+
+@app.command()
+def serve(
+    what: Annotated[str, typer.Argument(help="webhooks.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+) -> None:
+    """Receive what others send: payment processors' webhooks."""
+    from paymentor_assets.commands.serve import serve_webhooks
+
+    if what != "webhooks":
+        raise UsageError(f"Only 'webhooks' can be served, not {what!r}.")
+    serve_webhooks(_deployment(), host, port)
+
+
+@app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
