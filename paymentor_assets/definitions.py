@@ -15,6 +15,7 @@ from paymentor_assets.deployment import Deployment
 from paymentor_assets.engagement import assets as engagement
 from paymentor_assets.features import assets as features
 from paymentor_assets.ingestion import assets as ingestion
+from paymentor_assets.ingestion import connector_assets as connectors
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
@@ -32,6 +33,7 @@ def build_defs(
     """Assets, checks, jobs, sensors and doors of production, in lineage order."""
     return dg.Definitions(
         assets=[
+            connectors.connector_files,
             ingestion.raw,
             *engagement.STREAM_ASSETS,
             *features.build_assets(settings),
@@ -59,6 +61,7 @@ def doors(deployment: Deployment) -> dict[str, object]:
         "operational_store": deployment.store,
         "vault": deployment.vault,
         "landing_zone": deployment.landing_zone,
+        "connectors": deployment.connectors,
         "streams": deployment.streams,
         "channels": deployment.channels,
         "registry": deployment.registry,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from paymentor_assets.audit import ledger
+from paymentor_assets.connections import ConnectorBook
 from paymentor_assets.lenders import LenderBook
 from paymentor_assets.settings import Settings
 from resources.channels import Channel, local_channels
@@ -114,6 +115,11 @@ class Deployment:
                     f"PAYMENTOR_LANDING_URL begins with {scheme!r}; it is s3://bucket/prefix or "
                     "sftp://user@host:port/path, or absent for the local folder."
                 )
+
+    @cached_property
+    def connectors(self) -> ConnectorBook:
+        """The sources that lenders are connected to."""
+        return ConnectorBook(self.settings.lenders_dir, os.environ)
 
     @cached_property
     def streams(self) -> LocalStream:

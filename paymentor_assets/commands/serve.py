@@ -1,4 +1,4 @@
-"""`paymentor serve`: servers that lenders deliver to."""
+"""`paymentor serve`: servers that lenders and payment processors deliver to."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Annotated
 import typer
 
 from paymentor_assets.commands.console import out
+from paymentor_assets.connections import PaymentsSource
 from paymentor_assets.deployment import Deployment
+from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.settings import Settings
-from resources.errors import UsageError
+from resources.errors import NotFound, UsageError
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def serve() -> None:
-    """Servers that lenders deliver to."""
+    """Servers that lenders and payment processors deliver to."""
 
 
 @app.command()
@@ -59,3 +61,50 @@ async def _serve(deployment: Deployment, host: str, port: int) -> None:
         soft_wrap=True,
     )
     await server.wait_closed()
+
+
+@app.command()
+def webhooks(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+) -> None:
+    """Receive payment processors' webhooks; TLS ends at the proxy in front."""
+    # Only this command needs the web server.
+    import uvicorn
+
+    from api.payments_webhook import build_app
+
+    deployment = Deployment(Settings.load())
+    paths = _expected_webhooks(deployment)
+    app = build_app(
+        deployment.store,
+        deployment.lenders,
+        deployment.connectors,
+        ContractBook(deployment.settings.lenders_dir),
+        deployment.receipt_clock,
+    )
+    for path in paths:
+        out.print(f"Receiving on http://{host}:{port}{path}")
+    uvicorn.run(app, host=host, port=port, server_header=False, log_level="warning")
+    deployment.close()
+
+
+def _expected_webhooks(deployment: Deployment) -> list[str]:
+    """The paths that lenders' processors will call.
+
+    Raises NotFound when no lender expects webhooks, and SettingsError when a secret is not set:
+    found out now rather than by the first event.
+    """
+    paths = []
+    for lender_id in deployment.lenders:
+        for name, source in deployment.connectors.of(lender_id).items():
+            if isinstance(source, PaymentsSource) and source.webhook_secret_variables:
+                for variable in source.webhook_secret_variables:
+                    deployment.connectors.secret(variable)
+                paths.append(f"/webhooks/{name}/{lender_id}")
+    if not paths:
+        raise NotFound(
+            "No lender expects webhooks; name webhook_secret_variables in a connector of kind "
+            "payments first."
+        )
+    return paths

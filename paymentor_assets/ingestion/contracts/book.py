@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from paymentor_assets import connections
 from paymentor_assets.ingestion.contracts.conformity import disagreements
 from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.odcs import read_contract
@@ -49,7 +50,8 @@ class ContractBook:
 
     def own(self, lender_id: str) -> dict[str, Path]:
         """The files of the lender's own contracts, by feed."""
-        return {path.stem: path for path in sorted((self._directory / lender_id).glob("*.yaml"))}
+        found = sorted((self._directory / lender_id).glob("*.yaml"))
+        return {path.stem: path for path in found if path.name != connections.FILE_NAME}
 
     def feeds(self, lender_id: str) -> dict[str, FeedContract]:
         """The contract that holds for each feed: the lender's own, else the platform's.

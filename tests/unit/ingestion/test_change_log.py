@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.parsers.change_log import ChangeLog
 from resources.errors import ContractError, RejectedFile
 from tests.support.parsing import Parsed, parse

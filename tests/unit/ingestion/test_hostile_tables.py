@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.parsers.change_log import ChangeLog
 from paymentor_assets.ingestion.parsers.interface import Parser
 from paymentor_assets.ingestion.parsers.parquet import Parquet

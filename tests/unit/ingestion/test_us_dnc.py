@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.parsers.us_dnc import UsDnc
 from resources.errors import ContractError, RejectedFile
 from tests.support.parsing import parse
