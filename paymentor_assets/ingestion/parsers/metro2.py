@@ -20,6 +20,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.ingestion.contracts.model import ColumnContract, FeedContract
 from paymentor_assets.ingestion.parsers.interface import STAGED, Source
@@ -27,29 +28,8 @@ from paymentor_assets.ingestion.parsers.metro2_framing import RecordFile
 from paymentor_assets.ingestion.parsers.metro2_layout import ACCOUNT, CONSUMER, Field
 from paymentor_assets.ingestion.parsers.metro2_segments import Rows, take_apart
 from paymentor_assets.ingestion.parsers.metro2_totals import Totals
-from resources.duck import quote
 from resources.errors import ContractError
 
-_ACCOUNTS = pa.schema(
-    [
-        pa.field("file_index", pa.int32()),
-        pa.field("row_number", pa.int64()),
-        pa.field("parse_error", pa.string()),
-        pa.field("fault_column", pa.string()),
-        # Base segment and K1 to N1 in the character layout, blank where there is none.
-        pa.field("record", pa.large_string()),
-        pa.field("original", pa.large_binary()),
-    ]
-)
-_CONSUMERS = pa.schema(
-    [
-        pa.field("file_index", pa.int32()),
-        pa.field("row_number", pa.int64()),
-        pa.field("line_number", pa.int64()),
-        pa.field("consumer_number", pa.int32()),
-        pa.field("record", pa.large_string()),
-    ]
-)
 #: Columns that are the same in every row: amounts of Metro 2 are whole United States dollars.
 _CONSTANTS = {"currency": "'USD'"}
 #: What a field is filled with where nothing is reported.
@@ -59,6 +39,7 @@ _FILLED: Mapping[str, tuple[str, ...]] = {
     "ssn": ("000000000", "999999999"),
     "phone": ("0000000000", "9999999999"),
 }
+_BLANK = 0x20
 
 
 class Metro2:
@@ -138,10 +119,37 @@ class Metro2:
                 "JOIN metro2_accounts AS o "
                 "ON o.file_index = v.file_index AND o.row_number = v.row_number"
             )
-        return "encode(left(o.record, CASE WHEN o.record LIKE 'J1%' THEN 100 ELSE 200 END))", (
+        return "o.original", (
             "JOIN metro2_consumers AS o "
             "ON o.file_index = v.file_index AND o.row_number = v.row_number"
         )
+
+
+def _schema(of_the_row: Mapping[str, pa.DataType], fields: tuple[Field, ...]) -> pa.Schema:
+    columns = {**of_the_row, **{field.name: pa.string() for field in fields}}
+    return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
+
+
+_ACCOUNTS = _schema(
+    {
+        "file_index": pa.int32(),
+        "row_number": pa.int64(),
+        "parse_error": pa.string(),
+        "fault_column": pa.string(),
+        "original": pa.large_binary(),
+    },
+    ACCOUNT,
+)
+_CONSUMERS = _schema(
+    {
+        "file_index": pa.int32(),
+        "row_number": pa.int64(),
+        "line_number": pa.int64(),
+        "consumer_number": pa.int32(),
+        "original": pa.large_binary(),
+    },
+    CONSUMER,
+)
 
 
 def _expressions(
@@ -155,7 +163,8 @@ def _expressions(
     Fields of the record itself go before those of the record it belongs to (alias `a`).
     """
     own = "c" if parent else "a"
-    found = {f.name: _value(f, "a") for f in parent} | {f.name: _value(f, own) for f in fields}
+    found = {field.name: f"a.{field.name}" for field in parent}
+    found |= {field.name: f"{own}.{field.name}" for field in fields}
     found |= {**_CONSTANTS, **known}
     names = {c.name: c.delivered_as or c.name for c in columns}
     if unknown := [name for name in names.values() if name not in found]:
@@ -166,47 +175,42 @@ def _expressions(
     return {name: found[field] for name, field in names.items()}
 
 
-def _value(field: Field, alias: str) -> str:
-    text = f"trim(substring({alias}.record, {field.start + 1}, {field.width}))"
-    for filled in ("", *_FILLED.get(field.kind, ())):
-        text = f"nullif({text}, {quote(filled)})"
-    return text
-
-
 def _accounts(file_index: int, numbers: npt.NDArray[np.int64], rows: Rows) -> pa.RecordBatch:
-    count = len(rows.text)
     return pa.record_batch(
         [
-            pa.array(np.full(count, file_index, np.int32)),
+            pa.array(np.full(len(numbers), file_index, np.int32)),
             pa.array(numbers),
             pa.array(rows.errors, pa.string()),
             pa.array(rows.fault_columns, pa.string()),
-            _texts(rows.text),
             pa.array(rows.originals, pa.large_binary()),
+            *(_column(rows.text, field) for field in ACCOUNT),
         ],
         schema=_ACCOUNTS,
     )
 
 
 def _consumers(file_index: int, numbers: npt.NDArray[np.int64], rows: Rows) -> pa.RecordBatch:
-    count = len(rows.consumers)
     parents = numbers[rows.consumer_of]
     return pa.record_batch(
         [
-            pa.array(np.full(count, file_index, np.int32)),
+            pa.array(np.full(len(parents), file_index, np.int32)),
             pa.array(parents + rows.consumer_number),
             pa.array(parents),
             pa.array(rows.consumer_number.astype(np.int32)),
-            _texts(rows.consumers),
+            pa.array([segment.tobytes() for segment in rows.consumers], pa.large_binary()),
+            *(_column(rows.consumers, field) for field in CONSUMER),
         ],
         schema=_CONSUMERS,
     )
 
 
-def _texts(characters: npt.NDArray[np.uint8]) -> pa.LargeStringArray:
-    """Rows of ASCII characters as strings, without a copy of each."""
-    count, width = characters.shape
-    offsets = np.arange(count + 1, dtype=np.int64) * width
-    return pa.LargeStringArray.from_buffers(
-        count, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(characters))
-    )
+def _column(characters: npt.NDArray[np.uint8], field: Field) -> pa.StringArray:
+    """One field of all rows as text, null where it says nothing."""
+    content = np.ascontiguousarray(characters[:, field.start : field.start + field.width])
+    if (content == _BLANK).all():
+        return pa.nulls(len(content), pa.string())
+    offsets = np.arange(len(content) + 1, dtype=np.int32) * np.int32(field.width)
+    text = pa.StringArray.from_buffers(len(content), pa.py_buffer(offsets), pa.py_buffer(content))
+    text = pc.ascii_trim(text, characters=" ")
+    nothing = pa.array(["", *_FILLED.get(field.kind, ())])
+    return pc.if_else(pc.is_in(text, value_set=nothing), pa.scalar(None, pa.string()), text)

@@ -50,9 +50,9 @@ class Totals:
         counts = self._counts
         counts[_RECORDS] += len(rows.text)
         text = rows.text[is_sound]
-        status = _slice(text, _ACCOUNT["account_status"])
-        for code, count in zip(*np.unique(status, axis=0, return_counts=True), strict=True):
-            counts[f"accounts of status {code.tobytes().decode()}"] += int(count)
+        status = np.ascontiguousarray(_slice(text, _ACCOUNT["account_status"])).view("S2")
+        for code, count in zip(*np.unique(status, return_counts=True), strict=True):
+            counts[f"accounts of status {code.decode()}"] += int(count)
         for tag, has_segment in rows.segments.items():
             counts[f"{tag} segments"] += int(has_segment.sum())
         self._count_people("base", text, _ACCOUNT)
