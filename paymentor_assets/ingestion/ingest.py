@@ -39,6 +39,7 @@ from paymentor_assets.ingestion.reconcile import (
     waiting,
 )
 from paymentor_assets.ingestion.result import IngestionResult, Progress
+from paymentor_assets.ingestion.takings import LakeTakings
 from paymentor_assets.lenders import Lender, lender_named
 from resources.clock import FixedClock
 from resources.crash_points import reach, register
@@ -58,9 +59,6 @@ register(
 
 #: Feeds whose rows are checked against another feed of the same run come after it.
 _AFTER = {"aa_deposits": "aa_consents"}
-#: Bytes of files that are staged together, and that go into one commit of a table at most.
-_STAGE_BYTES = 24 << 20
-_COMMIT_BYTES = 256 << 20
 _MEMORY_LIMIT = "512MB"
 
 
@@ -127,22 +125,17 @@ def _take_in(
             by_feed.setdefault(file.landed.feed, []).append(file)
     total = sum(map(len, by_feed.values()))
     done = 0
-    rejected: list[pa.Table] = []
+    takings = LakeTakings(lake)
     for feed in sorted(by_feed, key=lambda f: (f in _AFTER, f)):
-        contract = load_feeds()[feed]
-        consents = _known_consents(lake, lender, contract)
-        for group in _batches(by_feed[feed], _COMMIT_BYTES):
-            parts = []
-            # The scratch is gone before the commit, which needs the memory itself.
-            with _scratch() as con:
-                context = Context(con, landing, vault, lender, run.clock)
-                for batch in _batches(group, _STAGE_BYTES):
-                    report(Progress(feed, done, total))
-                    parts.append(process(context, contract, batch, consents))
-                    done += len(batch)
-            rejected += [p.rejected for p in parts if p.rejected.num_rows]
-            commit_accepted(lake, run, lender, contract, parts, group, result)
-    commit_rejected(lake, run, lender, rejected, result)
+        contract, files = load_feeds()[feed], by_feed[feed]
+        report(Progress(feed, done, total))
+        # The scratch is gone before the commit, which needs the memory itself.
+        with _scratch() as (con, folder):
+            context = Context(con, landing, vault, lender, run.clock, folder)
+            process(context, contract, files, takings, _known_consents(lake, lender, contract))
+        commit_accepted(takings, run, lender, contract, files, result)
+        done += len(files)
+    commit_rejected(takings, run, lender, result)
 
 
 def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> None:
@@ -195,22 +188,12 @@ def _known_consents(lake: Lakehouse, lender: Lender, contract: FeedContract) -> 
     )
 
 
-def _batches(files: Sequence[IncomingFile], limit: int) -> Iterator[list[IncomingFile]]:
-    batch: list[IncomingFile] = []
-    size = 0
-    for file in files:
-        if batch and size + file.landed.size > limit:
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += file.landed.size
-    if batch:
-        yield batch
-
-
 @contextmanager
-def _scratch() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private DuckDB that spills into a folder only this user can read, gone afterwards."""
+def _scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A private DuckDB, and the folder it spills into, which only this user can read.
+
+    Contracts hold conditions in SQL; the connection reaches no file and no network.
+    """
     with (
         TemporaryDirectory(prefix="paymentor-ingestion-") as folder,
         connect(memory_limit=_MEMORY_LIMIT) as con,
@@ -218,4 +201,6 @@ def _scratch() -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute(f"SET temp_directory = {quote(str(Path(folder) / 'spill'))}")
         # Nothing relies on the order of rows but the final, sorted export.
         con.execute("SET preserve_insertion_order = false")
-        yield con
+        con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
+        yield con, Path(folder)

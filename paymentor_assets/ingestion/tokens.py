@@ -38,6 +38,7 @@ _PREFIX: dict[PiiKind, str] = {
     "birth_date": "bd",
 }
 _BLOCK = 64  # bytes of a SHA-256 block
+_SEALED_TOGETHER = 50_000
 _SPACE = r"[ \t\r\n\f\v]+"
 
 _WORDS_SQL = f"lower(nfc_normalize(trim(regexp_replace(raw, '{_SPACE}', ' ', 'g'))))"
@@ -129,27 +130,39 @@ def stage_tokens(
         )
 
 
-def seal_accepted(con: duckdb.DuckDBPyConnection, contract: FeedContract, vault: Vault) -> int:
-    """Put the values behind the tokens of `accepted_*` into the vault; returns how many were new.
+def keep_accepted(
+    con: duckdb.DuckDBPyConnection, contract: FeedContract, *, is_first: bool
+) -> None:
+    """Add the values behind the tokens of `accepted_*` to table `to_seal`; `is_first` empties it.
 
     Values that stand only in rejected rows stay out: nobody may ever ask for them by token.
     """
-    sealed = 0
+    if is_first:
+        con.execute("CREATE OR REPLACE TEMP TABLE to_seal (token VARCHAR, sealed_value VARCHAR)")
     for kind in kinds_of(contract.records):
         if kind not in REVERSIBLE_KINDS:
             continue
-        used = " UNION ".join(
-            f'SELECT "{column.stored_name}" FROM accepted_{i}'
+        used = " UNION ALL ".join(
+            f'SELECT "{column.stored_name}" AS token FROM accepted_{i}'
             for i, record in enumerate(contract.records)
             for column in record.delivered_columns
             if column.pii == kind
         )
-        values = con.execute(
-            f"SELECT token, min(sealed_value) FROM pii_{kind} WHERE token IN ({used}) "
-            "GROUP BY token ORDER BY token"
-        ).fetchall()
-        sealed += vault.seal(dict(values))
-    return sealed
+        con.execute(
+            f"INSERT INTO to_seal SELECT token, sealed_value FROM pii_{kind} SEMI JOIN ({used}) "
+            "USING (token)"
+        )
+
+
+def seal_accepted(con: duckdb.DuckDBPyConnection, vault: Vault) -> int:
+    """Put what `to_seal` holds into the vault; returns how many values were new."""
+    values = con.execute(
+        "SELECT token, min(sealed_value) FROM to_seal GROUP BY token ORDER BY token"
+    ).to_arrow_reader(_SEALED_TOGETHER)
+    return sum(
+        vault.seal(dict(zip(*(c.to_pylist() for c in batch.columns), strict=True)))
+        for batch in values
+    )
 
 
 def kinds_of(records: Iterable[RecordContract]) -> list[PiiKind]:

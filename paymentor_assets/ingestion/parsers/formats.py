@@ -10,7 +10,11 @@ from paymentor_assets.ingestion.parsers.interface import Parser
 
 _PACKAGE = "paymentor_assets.ingestion.parsers"
 #: Module and class; imported at use, so that a run loads the libraries of its own formats only.
-_PARSERS: Mapping[Format, tuple[str, str]] = {}
+_PARSERS: Mapping[Format, tuple[str, str]] = {
+    "delimited": ("delimited", "Delimited"),
+    "aa_consents": ("aa_consents", "AaConsents"),
+    "aa_deposits": ("aa_deposits", "AaDeposits"),
+}
 
 
 def parser_for(contract: FeedContract) -> Parser:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
+import orjson
+import pyarrow as pa
 
 from paymentor_assets.ingestion.contracts.model import ColumnContract
+from paymentor_assets.ingestion.parsers.interface import Source
 from paymentor_assets.ingestion.parsers.lines import RecordReader
 from resources.duck import quote
 from resources.errors import RejectedFile
-
-#: Columns that every staged relation begins with.
-STAGED = (
-    "file_index INTEGER, row_number BIGINT, line_number BIGINT, parse_error VARCHAR, "
-    "fault_column VARCHAR, column_count INTEGER"
-)
 
 
 def stage_documents(con: duckdb.DuckDBPyConnection) -> None:
@@ -36,17 +33,22 @@ def stage_documents(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def check_ending(reader: RecordReader, con: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a file whose last line has no newline and is not JSON: the rest is missing."""
+def read_lines(source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
+    """Table `records` of one file, a line a record; raises RejectedFile (TRUNCATED_FILE)."""
+    reader = RecordReader(source.stream, source.file_index, source.name)
+    reader.skip_bom()
+    for batch in reader.records():
+        yield {"records": batch}
     if reader.is_terminated or not reader.rows:
         return
-    valid = con.execute("SELECT json_valid(?)", [reader.last_record]).fetchone()
-    if valid is None or not valid[0]:
+    try:
+        orjson.loads(reader.last_record)
+    except orjson.JSONDecodeError:
         raise RejectedFile(
             "TRUNCATED_FILE",
             f"{reader.name}, row {reader.rows}: the file ends in the middle of the line; deliver "
             "it again, complete.",
-        )
+        ) from None
 
 
 def read_columns(columns: Sequence[ColumnContract], document: str) -> tuple[str, list[str]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from paymentor_assets.ingestion.contracts.model import load_feeds
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile
+from paymentor_assets.ingestion.takings import DryTakings
 from paymentor_assets.lenders import Lender
 from resources.clock import FixedClock
 from resources.duck import connect
@@ -116,20 +118,23 @@ def check(
             attempts=1,
             received_at=NOW,
             file_id=sha256(content).hexdigest(),
+            business_date=DAY,
             known_at=DELIVERED,
         )
         for uri, content in named.items()
     ]
     consents = pa.table({"consent_id": ["CO1", "CO2"], "customer_id": ["C1", "C2"]})
-    with connect(threads=1) as con:
-        context = Context(con, Memory(named), vault, lender, FixedClock(NOW))
-        result = process(context, load_feeds()[feed], files, consents)
+    takings = DryTakings()
+    with connect(threads=1) as con, TemporaryDirectory() as scratch:
+        context = Context(con, Memory(named), vault, lender, FixedClock(NOW), Path(scratch))
+        process(context, load_feeds()[feed], files, takings, consents)
     accepted = Counter(
         file_id
-        for rows in result.accepted.values()
+        for tables in takings.accepted.values()
+        for rows in tables
         for file_id in rows.column("_file_id").to_pylist()
     )
-    rejected = Counter(result.rejected.column("file_id").to_pylist())
+    rejected = Counter(takings.rejected.column("file_id").to_pylist())
     twins = Counter(f.file_id for f in files)
     outcomes: Counter[str] = Counter()
     for file in files:
@@ -144,7 +149,7 @@ def check(
         assert file.rows_accepted + file.rows_rejected == file.rows_total
         assert accepted[file.file_id] == file.rows_accepted * twins[file.file_id]
         assert rejected[file.file_id] == file.rows_rejected * twins[file.file_id]
-    for row in result.rejected.to_pylist():
+    for row in takings.rejected.to_pylist():
         assert (
             row["message"].startswith("meridian/") and f"row {row['row_number']}" in row["message"]
         )
