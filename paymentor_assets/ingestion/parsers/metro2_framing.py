@@ -102,7 +102,7 @@ class RecordFile:
                 if self._data.strip(_PADDING):
                     raise self._truncated()
                 return
-            if used == 0 and len(self._data) > BLOCK_BYTES:
+            if used == 0 and len(self._data) > MAX_RECORD_BYTES + 2 * _WORD:
                 raise self._bad_length(len(self._data))
             self._fill()
 
