@@ -41,14 +41,14 @@ def faults_of(
             {"day": business_date, "at": datetime.combine(business_date, time(23))},
         )
         for kind in kinds_of(contract.records):
-            values = " UNION ".join(
+            values = " UNION ALL ".join(
                 f'SELECT "{c.name}" AS raw FROM fields_{i}'
                 for i, record in enumerate(contract.records)
                 for c in record.delivered_columns
                 if c.pii == kind
             )
             con.execute(
-                f"CREATE TEMP TABLE pii_{kind} AS SELECT raw, 'token of ' || raw AS token "
+                f"CREATE TEMP TABLE pii_{kind} AS SELECT DISTINCT raw, 'token of ' || raw AS token "
                 f"FROM ({values}) WHERE raw IS NOT NULL"
             )
         con.execute(checks.FAULTS_DDL)

@@ -203,6 +203,8 @@ class _Reader:
             starts.append(at)
             ends.append(end.start() + len(END_OF_SUBJECT))
             at = end.end()
+            if self._data.startswith(TRAILER, at):
+                break
         return np.array(starts, np.int64), np.array(ends, np.int64), at
 
     def _check_end(self) -> None:

@@ -21,9 +21,9 @@ from resources.landing_zone import landed_file
 
 
 def test_every_feed_of_the_design_has_a_contract() -> None:
-    assert len(load_feeds()) == 14
-    assert len(feed_of_table()) == 15
-    assert len(raw_tables()) == 17
+    assert len(load_feeds()) == 16
+    assert len(feed_of_table()) == 18
+    assert len(raw_tables()) == 20
 
 
 def test_every_raw_table_describes_its_columns_and_says_where_rows_came_from() -> None:
