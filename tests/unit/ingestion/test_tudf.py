@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from paymentor_assets.ingestion.contracts.model import load_feeds
-from paymentor_assets.ingestion.parsers import tudf as module
+from paymentor_assets.ingestion.parsers import tudf_framing
 from paymentor_assets.ingestion.parsers.interface import Source
 from paymentor_assets.ingestion.parsers.tudf import Tudf
 from resources.errors import RejectedFile
@@ -59,7 +59,7 @@ def test_blocks_that_cut_subjects_change_nothing(monkeypatch: pytest.MonkeyPatch
     whole = table()
     assert whole.num_rows == 62
     for size in (100, 317, 5000):
-        monkeypatch.setattr(module, "BLOCK_BYTES", size)
+        monkeypatch.setattr(tudf_framing, "BLOCK_BYTES", size)
         assert table() == whole
 
 
@@ -119,7 +119,7 @@ def test_the_first_subject_must_begin_with_a_name() -> None:
 def test_a_file_that_cannot_be_trusted_is_refused_whole(
     content: bytes, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK_BYTES", 1 << 19)
+    monkeypatch.setattr(tudf_framing, "BLOCK_BYTES", 1 << 19)
     with pytest.raises(RejectedFile) as raised:
         read(content)
     assert raised.value.reason_code == code
