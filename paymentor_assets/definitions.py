@@ -15,6 +15,7 @@ from paymentor_assets.deployment import Deployment
 from paymentor_assets.engagement import assets as engagement
 from paymentor_assets.features import assets as features
 from paymentor_assets.ingestion import assets as ingestion
+from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
@@ -63,6 +64,8 @@ def doors(deployment: Deployment) -> dict[str, object]:
         "registry": deployment.registry,
         "notifier": deployment.notifier,
         "lenders": deployment.lenders,
+        "pgp_keys": deployment.pgp_keys,
+        "contracts": ContractBook(deployment.settings.lenders_dir),
         "clock": deployment.clock,
         "receipt_clock": deployment.receipt_clock,
         "dbt": features.dbt_resource(),

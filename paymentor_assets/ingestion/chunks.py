@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from paymentor_assets.ingestion.intake import IncomingFile
 from paymentor_assets.ingestion.parsers.interface import Parser, Source
-from resources.errors import RejectedFile
+from resources.errors import RejectedFile, SettingsError
 
 #: Bytes of parsed records that are worked on together.
 CHUNK_BYTES = 32 << 20
@@ -73,7 +73,7 @@ def read_chunks(parser: Parser, files: Sequence[IncomingFile], opened: Opener) -
         except RejectedFile as error:
             file.refuse(error)
             own.batches = []
-        except OSError as error:
+        except (OSError, ValueError, SettingsError) as error:
             file.leave(f"could not be read ({error})")
             own.batches = []
         if not own.is_first:

@@ -29,6 +29,7 @@ from paymentor_assets.ingestion.takings import Takings
 from paymentor_assets.lenders import Lender
 from resources.clock import Clock, naive_utc
 from resources.landing_zone import LandingZone
+from resources.openpgp import PgpKeys, decrypt
 from resources.vault import Vault
 
 #: What a file can do to the libraries that read it; anything else is a fault of ours.
@@ -42,10 +43,10 @@ class Context:
     con: duckdb.DuckDBPyConnection
     landing: LandingZone
     vault: Vault
+    pgp_keys: Callable[[str], PgpKeys]
     lender: Lender
     clock: Clock
     scratch: Path
-    decrypt: Callable[[FeedContract, IncomingFile, BinaryIO, Path], None] | None = None
 
 
 def process(
@@ -88,9 +89,16 @@ def process(
 
 @contextmanager
 def _opened(context: Context, contract: FeedContract, file: IncomingFile) -> Iterator[BinaryIO]:
-    decrypt = None
-    if context.decrypt is not None:
-        decrypt = partial(context.decrypt, contract, file)
+    def decrypted(sealed: BinaryIO, target: Path) -> None:
+        decrypt(
+            sealed,
+            file.name,
+            context.pgp_keys(context.lender.lender_id),
+            target,
+            must_be_signed=contract.encryption is None or contract.encryption.must_be_signed,
+            now=context.clock.now(),
+        )
+
     with plain_bytes(
         context.landing.open(file.landed.uri),
         contract,
@@ -98,7 +106,7 @@ def _opened(context: Context, contract: FeedContract, file: IncomingFile) -> Ite
         size=file.landed.size,
         file_id=file.file_id,
         scratch=context.scratch,
-        decrypt=decrypt,
+        decrypt=decrypted,
     ) as stream:
         yield stream
 
@@ -136,20 +144,24 @@ def _take(
             ingested_at=ingested_at,
         )
         con.register(f"accepted_{index}", accepted[record.table])
-    tokens.keep_accepted(con, contract, is_first=chunk.is_first)
-    rejected = rejected_rows(
-        con,
-        contract,
-        parser,
-        context.vault,
-        lender_id=lender.lender_id,
-        ingested_at=ingested_at,
-    )
+    all_accepted = not any(f.faults or f.status == "rejected" for f in chunk.files)
+    tokens.keep_accepted(con, contract, is_first=chunk.is_first, all_accepted=all_accepted)
+    rejected = None
+    if not all_accepted:
+        rejected = rejected_rows(
+            con,
+            contract,
+            parser,
+            context.vault,
+            lender_id=lender.lender_id,
+            ingested_at=ingested_at,
+        )
     if chunk.is_last and any(file.status == "ingested" for file in chunk.files):
         tokens.seal_accepted(con, context.vault)
     for table, rows in accepted.items():
         takings.accept(table, rows)
-    takings.reject(rejected)
+    if rejected is not None:
+        takings.reject(rejected)
 
 
 def _register_files(con: duckdb.DuckDBPyConnection, files: Sequence[IncomingFile]) -> None:

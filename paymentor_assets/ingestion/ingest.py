@@ -27,8 +27,9 @@ from paymentor_assets.ingestion.commits import (
     commit_rejected,
     publish,
 )
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile, receive, settle_twins
 from paymentor_assets.ingestion.reconcile import (
@@ -45,10 +46,9 @@ from resources.clock import FixedClock
 from resources.crash_points import reach, register
 from resources.duck import connect, quote
 from resources.lakehouse import Lakehouse
-from resources.landing_zone import LandedFile, LandingZone
+from resources.landing_zone import LandedFile
 from resources.locks import exclusive
 from resources.operational_store import OperationalStore
-from resources.vault import Vault
 
 register(
     "ingestion.after_files_noted",
@@ -63,11 +63,7 @@ _MEMORY_LIMIT = "512MB"
 
 
 def ingest(
-    lake: Lakehouse,
-    store: OperationalStore,
-    vault: Vault,
-    landing: LandingZone,
-    lenders: Mapping[str, Lender],
+    doors: Doors,
     run: RunInfo,
     *,
     lender_id: str,
@@ -77,10 +73,13 @@ def ingest(
     """Take in the lender's waiting files, or exactly `files` (failed ones among them, too).
 
     Safe to repeat after any death: the tables end as in an undisturbed run. A second run of the
-    same lender waits for the first. Raises NotFound for an unknown lender and PayMentorError when
-    another run holds the lender for too long.
+    same lender waits for the first. Raises NotFound for an unknown lender, ContractError when a
+    feed contract of the lender is malformed, and PayMentorError when another run holds the lender
+    for too long.
     """
-    lender = lender_named(lenders, lender_id)
+    lake, store, landing = doors.lake, doors.store, doors.landing
+    lender = lender_named(doors.lenders, lender_id)
+    feeds = doors.contracts.feeds(lender_id)
     report = progress or (lambda _: None)
     with exclusive(store, f"ingestion.{lender_id}"):
         todo = (
@@ -99,8 +98,8 @@ def ingest(
         result.dead_rows_deleted = recovery.discard_dead_rows(lake, lender_id, run)
         reach("ingestion.after_dead_rows_deleted")
         recorded = recovery.recorded_files(lake, lender_id)
-        result.files = receive(landing, lender, load_feeds(), todo, recorded, run.clock)
-        _take_in(lake, vault, landing, lender, run, result, report)
+        result.files = receive(landing, lender, feeds, todo, recorded, run.clock)
+        _take_in(doors, lender, feeds, run, result, report)
         settle_twins(result.files)
         commit_files(lake, run, lender, result)
         publish(lake, run, lender, result)
@@ -110,10 +109,9 @@ def ingest(
 
 
 def _take_in(
-    lake: Lakehouse,
-    vault: Vault,
-    landing: LandingZone,
+    doors: Doors,
     lender: Lender,
+    feeds: Mapping[str, FeedContract],
     run: RunInfo,
     result: IngestionResult,
     report: Callable[[Progress], None],
@@ -125,13 +123,16 @@ def _take_in(
             by_feed.setdefault(file.landed.feed, []).append(file)
     total = sum(map(len, by_feed.values()))
     done = 0
+    lake = doors.lake
     takings = LakeTakings(lake)
     for feed in sorted(by_feed, key=lambda f: (f in _AFTER, f)):
-        contract, files = load_feeds()[feed], by_feed[feed]
+        contract, files = feeds[feed], by_feed[feed]
         report(Progress(feed, done, total))
         # The scratch is gone before the commit, which needs the memory itself.
-        with _scratch() as (con, folder):
-            context = Context(con, landing, vault, lender, run.clock, folder)
+        with scratch() as (con, folder):
+            context = Context(
+                con, doors.landing, doors.vault, doors.pgp_keys, lender, run.clock, folder
+            )
             process(context, contract, files, takings, _known_consents(lake, lender, contract))
         commit_accepted(takings, run, lender, contract, files, result)
         done += len(files)
@@ -189,7 +190,7 @@ def _known_consents(lake: Lakehouse, lender: Lender, contract: FeedContract) -> 
 
 
 @contextmanager
-def _scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """A private DuckDB, and the folder it spills into, which only this user can read.
 
     Contracts hold conditions in SQL; the connection reaches no file and no network.

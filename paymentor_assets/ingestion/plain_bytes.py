@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -37,7 +36,7 @@ def plain_bytes(
     size: int,
     file_id: str,
     scratch: Path,
-    decrypt: Callable[[BinaryIO, Path], None] | None = None,
+    decrypt: Callable[[BinaryIO, Path], None],
 ) -> Iterator[BinaryIO]:
     """A stream of the plain bytes of a file whose delivered bytes are `delivered`.
 
@@ -53,15 +52,17 @@ def plain_bytes(
         hashed = _Hashed(delivered)
         stream = cast(BinaryIO, hashed)
         if contract.encryption is not None:
-            if decrypt is None:
-                raise ValueError(f"{name}: the feed is encrypted, and no key was given")
             stream = stack.enter_context(
-                _spooled(scratch, lambda path: decrypt(cast(BinaryIO, hashed), path))
+                _spooled(
+                    scratch / f"{file_id}.plain", lambda path: decrypt(cast(BinaryIO, hashed), path)
+                )
             )
         if contract.compression == "gzip":
             stream = cast(BinaryIO, _Guarded(gzip.GzipFile(fileobj=stream, mode="rb"), name, size))
         elif contract.compression == "zip":
-            archive = stack.enter_context(_spooled(scratch, lambda path: _copy(stream, path)))
+            archive = stack.enter_context(
+                _spooled(scratch / f"{file_id}.zip", lambda path: _copy(stream, path))
+            )
             stream = cast(BinaryIO, _Guarded(_only_member(archive, name, stack), name, size))
         if contract.encoding != "utf-8":
             stream = cast(BinaryIO, _Recoded(stream, contract.encoding, name))
@@ -74,7 +75,8 @@ def plain_bytes(
 class _Stream(io.RawIOBase):
     """A forward-only stream over blocks; `_next` gives them, an empty one is the end."""
 
-    _left = b""
+    _block = b""
+    _at = 0
 
     def readable(self) -> bool:
         return True
@@ -84,15 +86,16 @@ class _Stream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if size is None or size < 0:
-            blocks = [self._left]
-            self._left = b""
+            blocks = [self._block[self._at :]]
+            self._block, self._at = b"", 0
             while block := self._next():
                 blocks.append(block)
             return b"".join(blocks)
-        if not self._left:
-            self._left = self._next()
-        block, self._left = self._left[:size], self._left[size:]
-        return block
+        if self._at >= len(self._block):
+            self._block, self._at = self._next(), 0
+        piece = self._block[self._at : self._at + size]
+        self._at += len(piece)
+        return piece
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         block = self.read(len(buffer))
@@ -185,17 +188,18 @@ class _Recoded(_Stream):
 
 
 @contextmanager
-def _spooled(scratch: Path, fill: Callable[[Path], None]) -> Iterator[BinaryIO]:
-    """A file in the scratch that nobody else can open, filled, opened, and gone afterwards."""
-    with tempfile.NamedTemporaryFile(dir=scratch, prefix="plain-") as file:
-        path = Path(file.name)
+def _spooled(path: Path, fill: Callable[[Path], None]) -> Iterator[BinaryIO]:
+    """A file in the scratch, filled, opened, and gone afterwards."""
+    try:
         fill(path)
         with path.open("rb") as stream:
             yield stream
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _copy(stream: BinaryIO, path: Path) -> None:
-    with path.open("wb") as file:
+    with path.open("xb") as file:
         while block := stream.read(_BLOCK):
             file.write(block)
 

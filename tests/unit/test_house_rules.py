@@ -52,6 +52,7 @@ RESOURCES = {
     "receipt_clock",
     "settings",
     "lenders",
+    "contracts",
     "notifier",
 }
 #: Personal data may appear in no column of the lakehouse; tokens of it may.

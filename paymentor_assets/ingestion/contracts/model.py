@@ -1,4 +1,4 @@
-"""The form of a feed contract, and the loader of the contracts in `feeds/`.
+"""The form of a feed contract: what ingestion knows, whatever document it was read from.
 
 A contract says everything that ingestion knows about a feed: columns, types, keys, ranges, which
 columns hold personal data, and the table each record goes to. `contract_version` is a hash of that
@@ -10,17 +10,10 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from resources.errors import ContractError
-
-FEEDS_DIR = Path(__file__).parent / "feeds"
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 ColumnType = Literal[
     "text", "date", "local_date", "timestamp", "decimal", "integer", "double", "boolean"
@@ -208,31 +201,3 @@ class FeedContract(BaseModel):
     def header(self) -> tuple[str, ...]:
         """Column names as a file of named columns delivers them."""
         return tuple(c.delivered_as or c.name for c in self.records[0].delivered_columns)
-
-
-def load_feed(path: Path) -> FeedContract:
-    """Read one contract; raises ContractError naming the file and every fault in it."""
-    try:
-        contract = FeedContract.model_validate(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, re.error) as error:
-        raise ContractError(f"{path} cannot be read as a feed contract: {error}") from error
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors()
-        )
-        raise ContractError(f"{path} is not a feed contract: {faults}.") from error
-    if contract.feed != path.stem:
-        raise ContractError(f"{path} names feed {contract.feed!r}; rename one of them.")
-    return contract
-
-
-@cache
-def load_feeds() -> dict[str, FeedContract]:
-    """Every feed contract of the platform by feed name."""
-    feeds = [load_feed(path) for path in sorted(FEEDS_DIR.glob("*.yaml"))]
-    return {contract.feed: contract for contract in feeds}
-
-
-def feed_of_table() -> dict[str, FeedContract]:
-    """Which feed fills which `raw.*` table."""
-    return {record.table: feed for feed in load_feeds().values() for record in feed.records}

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile
 from paymentor_assets.ingestion.takings import DryTakings
@@ -26,6 +26,7 @@ from paymentor_assets.lenders import Lender
 from resources.clock import FixedClock
 from resources.duck import connect
 from resources.landing_zone import LandedFile
+from resources.openpgp import PgpKeys
 from resources.vault import Vault
 from tests.support.landing_house import (
     DAY,
@@ -104,6 +105,10 @@ class Memory:
         return io.BytesIO(self._files[uri])
 
 
+def no_keys(lender_id: str) -> PgpKeys:
+    raise AssertionError("no file of these is encrypted")
+
+
 def check(
     vault: Vault,
     lender: Lender,
@@ -114,7 +119,7 @@ def check(
     named = {f"meridian/{feed}/{i}": content for i, content in enumerate(contents)}
     files = [
         IncomingFile(
-            LandedFile(uri, "e", len(content), "meridian", feed, DAY, DELIVERED, Path(uri)),
+            LandedFile(uri, "e", len(content), "meridian", feed, DAY, DELIVERED),
             attempts=1,
             received_at=NOW,
             file_id=sha256(content).hexdigest(),
@@ -126,7 +131,9 @@ def check(
     consents = pa.table({"consent_id": ["CO1", "CO2"], "customer_id": ["C1", "C2"]})
     takings = DryTakings()
     with connect(threads=1) as con, TemporaryDirectory() as scratch:
-        context = Context(con, Memory(named), vault, lender, FixedClock(NOW), Path(scratch))
+        context = Context(
+            con, Memory(named), vault, no_keys, lender, FixedClock(NOW), Path(scratch)
+        )
         process(context, load_feeds()[feed], files, takings, consents)
     accepted = Counter(
         file_id

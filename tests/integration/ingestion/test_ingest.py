@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +14,8 @@ from sqlalchemy import select
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import all_publications
 from paymentor_assets.ingestion import chunks, feed_batch, ingest, reconcile
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.parsers import lines
 from paymentor_assets.ingestion.recovery import heads
@@ -154,11 +156,7 @@ def test_two_lenders_share_tables_and_nothing_else(house: LandingHouse) -> None:
 def test_an_unknown_lender_is_not_found(house: LandingHouse) -> None:
     with pytest.raises(NotFound, match="known ones"):
         ingest.ingest(
-            house.lake,
-            house.store,
-            house.vault,
-            house.landing,
-            {},
+            replace(house.doors(), lenders={}),
             None,  # type: ignore[arg-type]
             lender_id="nobody",
         )
