@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.parsers.metro2 import Metro2
 from resources.errors import RejectedFile
 from tests.real_data.metro2_source import (

@@ -10,7 +10,7 @@ from io import BytesIO
 
 import pytest
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.parsers.interface import Parser, Source
 from paymentor_assets.ingestion.parsers.metro2 import Metro2
 from paymentor_assets.ingestion.parsers.tudf import Tudf

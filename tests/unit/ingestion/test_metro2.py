@@ -9,7 +9,7 @@ from io import BytesIO
 import pyarrow as pa
 import pytest
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.parsers import metro2_framing
 from paymentor_assets.ingestion.parsers.interface import Source
 from paymentor_assets.ingestion.parsers.metro2 import Metro2
