@@ -34,6 +34,9 @@ _PREFIX: dict[PiiKind, str] = {
     "national_id": "id",
     "aa_handle": "aa",
     "narration": "na",
+    "account_number": "ac",
+    "address": "ad",
+    "birth_date": "bd",
 }
 _BLOCK = 64  # bytes of a SHA-256 block
 _SEALED_TOGETHER = 50_000
@@ -47,11 +50,15 @@ _SPACED = (
 #: SQL over `raw`. Phones are absent: their form needs a numbering plan, see `canonical_phone`.
 _CANONICAL_SQL: dict[PiiKind, str] = {
     "name": f"lower(nfc_normalize({_SPACED}))",
+    "address": f"lower(nfc_normalize({_SPACED}))",
     "email": "lower(trim(raw))",
     "national_id": "CASE WHEN regexp_full_match(raw, '[A-Z0-9]+') THEN raw "
     "ELSE upper(regexp_replace(raw, '[^A-Za-z0-9]', '', 'g')) END",
     "aa_handle": "lower(trim(raw))",
     "narration": "trim(raw)",
+    # No character is dropped: two accounts may differ by a dash alone.
+    "account_number": "upper(trim(raw))",
+    "birth_date": "trim(raw)",
 }
 #: What the vault gives back; a name keeps its spelling, since a message addresses a person by it.
 _SEALED_SQL: dict[PiiKind, str] = {"name": _SPACED}
@@ -65,13 +72,15 @@ def canonical(kind: PiiKind, value: str, region: str | None = None) -> str:
     match kind:
         case "phone":
             return canonical_phone(value, region)
-        case "name":
+        case "name" | "address":
             return unicodedata.normalize("NFC", re.sub(_SPACE, " ", value).strip(" ")).lower()
         case "national_id":
             return re.sub("[^A-Za-z0-9]", "", value).upper()
         case "email" | "aa_handle":
             return value.strip(" ").lower()
-        case "narration":
+        case "account_number":
+            return value.strip(" ").upper()
+        case "narration" | "birth_date":
             return value.strip(" ")
 
 

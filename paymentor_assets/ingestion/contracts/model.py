@@ -29,9 +29,21 @@ Format = Literal[
     "tudf",
     "us_dnc",
 ]
-PiiKind = Literal["name", "phone", "email", "national_id", "aa_handle", "narration"]
+PiiKind = Literal[
+    "name",
+    "phone",
+    "email",
+    "national_id",
+    "aa_handle",
+    "narration",
+    "account_number",
+    "address",
+    "birth_date",
+]
 #: Kinds whose values can be revealed again by the vault; the others only ever exist as tokens.
-REVERSIBLE_KINDS: frozenset[str] = frozenset({"name", "phone", "email", "national_id", "aa_handle"})
+REVERSIBLE_KINDS: frozenset[str] = frozenset(
+    {"name", "phone", "email", "national_id", "aa_handle", "account_number"}
+)
 
 
 class ColumnContract(BaseModel):

@@ -15,9 +15,9 @@ from resources.landing_zone import landed_file
 
 
 def test_every_feed_of_the_design_has_a_contract() -> None:
-    assert len(load_feeds()) == 19
-    assert len(feed_of_table()) == 20
-    assert len(raw_tables()) == 22
+    assert len(load_feeds()) == 21
+    assert len(feed_of_table()) == 23
+    assert len(raw_tables()) == 25
 
 
 def test_every_raw_table_describes_its_columns_and_says_where_rows_came_from() -> None:
