@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from paymentor_assets.ingestion.contracts.categories import category_sql
 from paymentor_assets.ingestion.contracts.model import ColumnContract, RecordContract
+from paymentor_assets.ingestion.parsers.faults import PARSE_FAULTS
 from resources.duck import quote
 
 FAULTS_DDL = """
@@ -345,14 +346,13 @@ def _rule_faults(record: RecordContract, index: int) -> str:
 
 def _parse_faults(record: RecordContract, index: int) -> str:
     columns = len(record.delivered_columns)
+    said = " ".join(f"WHEN {quote(code)} THEN {quote(text)}" for code, text in PARSE_FAULTS.items())
     return f"""
         INSERT INTO faults
         SELECT {index}, file_index, row_number, {_WHOLE_ROW}, fault_column, parse_error,
                name || ', row ' || row_number || coalesce(', column ' || fault_column, '') || ': '
-               || CASE parse_error
-                   WHEN 'NOT_UTF8' THEN 'holds bytes that are not UTF-8'
-                   WHEN 'BAD_JSON' THEN 'is not a JSON object'
-                   ELSE 'has ' || column_count || ' columns instead of {columns}'
+               || CASE parse_error {said}
+                   ELSE 'has ' || coalesce(column_count, 0) || ' columns instead of {columns}'
                END || '; correct it and deliver the row again.', NULL
         FROM suspects WHERE parse_error IS NOT NULL
     """

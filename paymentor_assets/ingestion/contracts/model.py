@@ -168,7 +168,8 @@ class FeedContract(BaseModel):
     file as a whole must keep to.
 
     `naming` is `dated` where names carry the business date (`<feed>_<YYYY-MM-DD>…`) and `any`
-    where a machine gives the names; then the day of delivery is the business date. A file is
+    where a machine gives the names; then the day of delivery is the business date. `trailer` says
+    whether a format that ends with counts and sums must keep to them. A file is
     refused as a whole when it holds fewer rows than `min_rows` or more than `max_rows`, when more
     than `max_rejected_share` of its rows break the contract (default: the lender's), or when it is
     delivered more than `max_age_days` after its business date.
@@ -185,6 +186,7 @@ class FeedContract(BaseModel):
     encryption: Encryption | None = None
     naming: Literal["dated", "any"] = "dated"
     may_be_empty: bool = False
+    trailer: Literal["checked", "ignored"] = "checked"
     min_rows: int | None = Field(default=None, ge=0)
     max_rows: int | None = Field(default=None, ge=1)
     max_rejected_share: float | None = Field(default=None, ge=0, le=1)

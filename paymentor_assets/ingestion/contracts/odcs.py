@@ -62,7 +62,7 @@ _OPTIONS = {
     "integer": {"minimum": "min", "exclusiveMinimum": "above", "maximum": "max"},
 }
 _CUSTOM = {
-    "contract": {"naming": "naming", "mayBeEmpty": "may_be_empty"},
+    "contract": {"naming": "naming", "mayBeEmpty": "may_be_empty", "trailer": "trailer"},
     "server": {
         "delimiter": "delimiter",
         "compression": "compression",

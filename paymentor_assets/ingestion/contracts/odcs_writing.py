@@ -68,6 +68,7 @@ def write_contract(contract: FeedContract, *, lender_id: str | None = None) -> s
         **_custom(
             naming=contract.naming if contract.naming != "dated" else None,
             mayBeEmpty=contract.may_be_empty or None,
+            trailer=contract.trailer if contract.trailer != "checked" else None,
         ),
     }
     tables = [_table(record) for record in contract.records]

@@ -14,6 +14,8 @@ _PARSERS: Mapping[Format, tuple[str, str]] = {
     "delimited": ("delimited", "Delimited"),
     "parquet": ("parquet", "Parquet"),
     "change_log": ("change_log", "ChangeLog"),
+    "metro2": ("metro2", "Metro2"),
+    "tudf": ("tudf", "Tudf"),
     "us_dnc": ("us_dnc", "UsDnc"),
     "aa_consents": ("aa_consents", "AaConsents"),
     "aa_deposits": ("aa_deposits", "AaDeposits"),

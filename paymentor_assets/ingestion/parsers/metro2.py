@@ -14,7 +14,6 @@ for the feed contract. Sources of layout and words: `metro2_layout`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 import duckdb
 import numpy as np
@@ -45,13 +44,11 @@ _BLANK = 0x20
 class Metro2:
     """Parser of Metro 2 files in any layout; which one it is, the bytes tell.
 
-    `trailer` says whether a file is refused whose trailer is missing or states something else than
+    The contract's `trailer` says whether a file is refused whose trailer is missing or states something else than
     the file holds; `ignored` is for extracts that were cut from a file.
     """
 
-    def __init__(
-        self, contract: FeedContract, trailer: Literal["checked", "ignored"] = "checked"
-    ) -> None:
+    def __init__(self, contract: FeedContract) -> None:
         account, consumer = contract.records
         self._account_columns = _expressions(account.delivered_columns, ACCOUNT, {})
         self._consumer_columns = _expressions(
@@ -60,7 +57,7 @@ class Metro2:
             {"consumer_number": "c.consumer_number"},
             parent=ACCOUNT,
         )
-        self._is_trailer_checked = trailer == "checked"
+        self._is_trailer_checked = contract.trailer == "checked"
 
     def tables(self) -> Mapping[str, pa.Schema]:
         """Accounts, and the consumers that are appended to them."""

@@ -98,7 +98,7 @@ _SUBJECTS = [tudf_files.good(), tudf_files.Subject([tudf_files.GOOD] * 2), tudf_
 
 def _metro2() -> Parser:
     # Most mutants would fall at the trailer, and never come to the records.
-    return Metro2(load_feeds()["bureau_metro2"], "ignored")
+    return Metro2(load_feeds()["bureau_metro2"].model_copy(update={"trailer": "ignored"}))
 
 
 def _tudf() -> Parser:
