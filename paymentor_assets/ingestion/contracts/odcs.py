@@ -8,7 +8,7 @@ The standard's own words are used where it has one; `customProperties` hold the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -23,9 +23,15 @@ from open_data_contract_standard.model import (
 from pydantic import ValidationError
 
 from paymentor_assets.ingestion.contracts.date_patterns import strptime_of
-from paymentor_assets.ingestion.contracts.model import ColumnType, FeedContract, PiiKind
+from paymentor_assets.ingestion.contracts.model import FeedContract, PiiKind
 from paymentor_assets.ingestion.contracts.odcs_words import (
     API_VERSION,
+    CUSTOM,
+    ENCODINGS,
+    ENGINE,
+    OPTIONS,
+    PERSONAL,
+    TYPES,
     column_place,
     place_of,
     table_place,
@@ -34,50 +40,9 @@ from paymentor_assets.ingestion.contracts.odcs_words import (
 from paymentor_assets.strict_yaml import read_yaml
 from resources.errors import ContractError
 
-#: Column types by (logicalType, physicalType).
-TYPES: Mapping[tuple[str, str | None], ColumnType] = {
-    ("string", None): "text",
-    ("date", None): "date",
-    ("date", "date or timestamp"): "local_date",
-    ("timestamp", None): "timestamp",
-    ("number", "decimal(18,2)"): "decimal",
-    ("number", "double"): "double",
-    ("integer", None): "integer",
-    ("boolean", None): "boolean",
-}
-ENCODINGS = {"UTF-8": "utf-8", "UTF-16": "utf-16", "ISO-8859-1": "latin-1"}
-#: `classification` of a column whose values become tokens; the kind of value is among its tags.
-PERSONAL = "personal"
-#: `engine` of the quality checks that are this platform's own.
-ENGINE = "paymentor"
-
 _SERVER_TYPES = ("local", "sftp", "s3")
 _IN_FORCE = ("active", "deprecated")
 _NOT_PERSONAL = ("public", "internal", "confidential")
-_OPTIONS = {
-    "string": {"pattern": "pattern"},
-    "date": {"format": "format"},
-    "timestamp": {"format": "format"},
-    "number": {"minimum": "min", "exclusiveMinimum": "above", "maximum": "max"},
-    "integer": {"minimum": "min", "exclusiveMinimum": "above", "maximum": "max"},
-}
-_CUSTOM = {
-    "contract": {"naming": "naming", "mayBeEmpty": "may_be_empty", "trailer": "trailer"},
-    "server": {
-        "delimiter": "delimiter",
-        "compression": "compression",
-        "encryption": "encryption",
-        "signed": "signed",
-    },
-    "schema": {"businessDate": "business_date"},
-    "property": {
-        "jsonPaths": "paths",
-        "of": "of",
-        "values": "values",
-        "notAfter": "not_after",
-        "region": "region",
-    },
-}
 
 
 def read_contract(text: str, source: str) -> FeedContract:
@@ -296,7 +261,7 @@ class _Reader:
         return [str(value) for value in values] or None
 
     def _options(self, given: SchemaProperty, place: str) -> dict[str, Any]:
-        known = _OPTIONS.get(str(given.logicalType), {})
+        known = OPTIONS.get(str(given.logicalType), {})
         options = {}
         for word, value in (given.logicalTypeOptions or {}).items():
             if word not in known:
@@ -325,11 +290,11 @@ class _Reader:
         for item in given or ():
             if item.vendor not in (None, ENGINE):
                 continue
-            field = _CUSTOM[kind].get(str(item.property))
+            field = CUSTOM[kind].get(str(item.property))
             if field is None or field in values:
                 self.faults.append(
                     f"{place}, customProperties: {item.property!r} stands twice or is none of "
-                    f"{', '.join(_CUSTOM[kind])}"
+                    f"{', '.join(CUSTOM[kind])}"
                 )
             else:
                 values[field] = item.value

@@ -1,4 +1,4 @@
-"""Which words of the Open Data Contract Standard (v3.2) ingestion reads, place by place.
+"""Which words of the Open Data Contract Standard (v3.2) ingestion reads, and what they mean.
 
 A word that nobody reads would be a promise that nobody keeps, or a misspelt one that silently
 does nothing; so both are faults. Words that only describe (owners, support, prices) are welcome.
@@ -9,7 +9,51 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from paymentor_assets.ingestion.contracts.model import ColumnType
+
 API_VERSION = "v3.2.0"
+#: Column types by (logicalType, physicalType).
+TYPES: Mapping[tuple[str, str | None], ColumnType] = {
+    ("string", None): "text",
+    ("date", None): "date",
+    ("date", "date or timestamp"): "local_date",
+    ("timestamp", None): "timestamp",
+    ("number", "decimal(18,2)"): "decimal",
+    ("number", "double"): "double",
+    ("integer", None): "integer",
+    ("boolean", None): "boolean",
+}
+ENCODINGS = {"UTF-8": "utf-8", "UTF-16": "utf-16", "ISO-8859-1": "latin-1"}
+#: `classification` of a column whose values become tokens; the kind of value is among its tags.
+PERSONAL = "personal"
+#: `engine` of the quality checks that are this platform's own.
+ENGINE = "paymentor"
+#: Words of `logicalTypeOptions` by logicalType, and their fields of the model.
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "string": {"pattern": "pattern"},
+    "date": {"format": "format"},
+    "timestamp": {"format": "format"},
+    "number": {"minimum": "min", "exclusiveMinimum": "above", "maximum": "max"},
+    "integer": {"minimum": "min", "exclusiveMinimum": "above", "maximum": "max"},
+}
+#: `customProperties` by place, and their fields of the model.
+CUSTOM: Mapping[str, Mapping[str, str]] = {
+    "contract": {"naming": "naming", "mayBeEmpty": "may_be_empty", "trailer": "trailer"},
+    "server": {
+        "delimiter": "delimiter",
+        "compression": "compression",
+        "encryption": "encryption",
+        "signed": "signed",
+    },
+    "schema": {"businessDate": "business_date"},
+    "property": {
+        "jsonPaths": "paths",
+        "of": "of",
+        "values": "values",
+        "notAfter": "not_after",
+        "region": "region",
+    },
+}
 
 _DESCRIBING = frozenset(
     {

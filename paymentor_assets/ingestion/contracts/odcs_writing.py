@@ -16,8 +16,13 @@ from paymentor_assets.ingestion.contracts.model import (
     FeedContract,
     RecordContract,
 )
-from paymentor_assets.ingestion.contracts.odcs import ENCODINGS, ENGINE, PERSONAL, TYPES
-from paymentor_assets.ingestion.contracts.odcs_words import API_VERSION
+from paymentor_assets.ingestion.contracts.odcs_words import (
+    API_VERSION,
+    ENCODINGS,
+    ENGINE,
+    PERSONAL,
+    TYPES,
+)
 from resources.errors import ContractError
 
 _TYPE_WORDS = {column_type: words for words, column_type in TYPES.items()}

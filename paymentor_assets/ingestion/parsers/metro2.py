@@ -44,8 +44,8 @@ _BLANK = 0x20
 class Metro2:
     """Parser of Metro 2 files in any layout; which one it is, the bytes tell.
 
-    The contract's `trailer` says whether a file is refused whose trailer is missing or states something else than
-    the file holds; `ignored` is for extracts that were cut from a file.
+    The contract's `trailer` says whether a file is refused whose trailer is missing or states
+    something else than the file holds; `ignored` is for extracts that were cut from a file.
     """
 
     def __init__(self, contract: FeedContract) -> None:
