@@ -15,6 +15,7 @@ from paymentor_assets.deployment import Deployment
 from paymentor_assets.engagement import assets as engagement
 from paymentor_assets.features import assets as features
 from paymentor_assets.ingestion import assets as ingestion
+from paymentor_assets.ingestion import retention_assets as retention
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
@@ -32,6 +33,7 @@ def build_defs(
     return dg.Definitions(
         assets=[
             ingestion.raw,
+            *retention.ASSETS,
             *engagement.STREAM_ASSETS,
             *features.build_assets(settings),
             models.training_extract,

@@ -8,6 +8,7 @@ from dagster import AssetSelection, define_asset_job
 
 from paymentor_assets.engagement.assets import DISPATCH_ASSETS, STREAM_ASSETS
 
+_RETENTION = AssetSelection.assets("raw/aa_purges")
 _STREAM = AssetSelection.assets(*STREAM_ASSETS)
 _DISPATCH = AssetSelection.assets(*DISPATCH_ASSETS)
 _DAY = AssetSelection.groups(
@@ -20,8 +21,13 @@ def production_jobs() -> list[Any]:
     return [
         define_asset_job(
             "ingest",
-            selection=AssetSelection.groups("ingestion"),
+            selection=AssetSelection.groups("ingestion") - _RETENTION,
             description="Take in the landing files that wait.",
+        ),
+        define_asset_job(
+            "retention",
+            selection=_RETENTION,
+            description="Delete data past its data life, and leave the proof.",
         ),
         define_asset_job(
             "engagement",

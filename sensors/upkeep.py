@@ -1,4 +1,4 @@
-"""Work that belongs to no day: copying the ledger, upkeep of tables, writing down new models."""
+"""Work that belongs to no day: retention, copying the ledger, upkeep of tables, new models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from sensors.runs import single_flight
 
 #: Apart from the minutes around common cut-offs, when days are planned.
 NIGHTLY = "40 2 * * *"
+#: Before the upkeep, which frees the files of what was deleted.
+BEFORE_UPKEEP = "10 2 * * *"
 HOURLY = "20 * * * *"
 
 
@@ -20,6 +22,14 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         else dg.DefaultScheduleStatus.STOPPED
     )
     return [
+        dg.ScheduleDefinition(
+            name="retention_schedule",
+            job_name="retention",
+            cron_schedule=BEFORE_UPKEEP,
+            default_status=status,
+            tags=single_flight("retention"),
+            description="Deletes data past its data life, and leaves the proof.",
+        ),
         dg.ScheduleDefinition(
             name="audit_schedule",
             job_name="audit",

@@ -8,6 +8,7 @@ are its bytes as delivered.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -31,7 +32,7 @@ def read_lines(source: Source, keys: KeyRing | None) -> Iterator[AccountDocument
         for i in range(batch.num_rows):
             line = lines[i].as_py()
             if not are_utf8[i].as_py():
-                yield AccountDocument(originals[i].as_py(), error="NOT_UTF8")
+                yield AccountDocument(originals[i].as_py().rstrip(b"\r\n"), error="NOT_UTF8")
             else:
                 yield _document(line, keys)
 
@@ -54,12 +55,10 @@ def _document(line: bytes, keys: KeyRing | None) -> AccountDocument:
 def _decrypted(envelope: dict[str, Any], keys: KeyRing | None) -> dict[str, Any]:
     """The account inside; raises DecryptionError, which never quotes what it could not read."""
     plain = open_payload(envelope, keys)
-    try:
-        if plain.lstrip().startswith(b"<"):
-            return account_of_xml(plain)
-        account = orjson.loads(plain)
-    except (orjson.JSONDecodeError, etree.XMLSyntaxError, RejectedFile):
-        account = None
+    account: Any = None
+    with suppress(orjson.JSONDecodeError, etree.XMLSyntaxError, RejectedFile):
+        is_xml = plain.lstrip().startswith(b"<")
+        account = account_of_xml(plain) if is_xml else orjson.loads(plain)
     if isinstance(account, dict) and isinstance(account.get("account"), dict):
         account = account["account"]
     if not isinstance(account, dict):

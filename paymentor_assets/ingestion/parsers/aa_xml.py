@@ -31,6 +31,7 @@ _BLOCK_BYTES = 256 << 10
 _END = b"</FI>"
 #: Atomic, since a prolog of many comments would otherwise be matched in as many ways as subsets.
 _PROLOG = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
+_ENDING = re.compile(rb"FIData\s*/?>\s*\Z")
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([\w.-]+)[\s/>]")
 _SAFE: dict[str, Any] = {
     # The file is UTF-8 whatever it claims; an encoding of its own could hide a declaration.
@@ -63,6 +64,7 @@ def read_envelopes(stream: BinaryIO, name: str) -> Iterator[AccountDocument]:
         )
     parser = etree.XMLPullParser(events=("end",), tag="{*}FI", **_SAFE)
     reading = _Reading(parser)
+    piece = b""
     try:
         for piece in _pieces(head, stream):
             parser.feed(piece)
@@ -74,15 +76,12 @@ def read_envelopes(stream: BinaryIO, name: str) -> Iterator[AccountDocument]:
                     f"{MAX_ACCOUNT_BYTES >> 20} MiB; split its transactions over several fetches.",
                 )
     except etree.XMLSyntaxError as error:
-        kind = etree.ErrorTypes._getName(error.code, "malformed")
-        raise RejectedFile(
-            "UNREADABLE",
-            f"{name}, line {error.position[0]}: not well-formed XML ({kind}); correct it and "
-            "deliver the file again.",
-        ) from None
+        raise _malformed(error, name) from None
     try:
         end = parser.close()
     except etree.XMLSyntaxError as error:
+        if _ENDING.search(piece):
+            raise _malformed(error, name) from None
         raise RejectedFile(
             "TRUNCATED_FILE",
             f"{name}: the file ends in line {error.position[0]} inside an element; deliver it "
@@ -109,7 +108,7 @@ def check_prolog(head: bytes, name: str) -> str:
     root = _ROOT.match(head, at)
     if root is not None:
         return root.group(1).decode(errors="replace")
-    if head.startswith(b"<!", at):
+    if head.startswith(b"<!DOCTYPE", at):
         raise RejectedFile(
             "XML_ENTITIES_REFUSED",
             f"{name} declares a document type. Entities can make a reader swallow gigabytes or "
@@ -144,8 +143,7 @@ class _Reading:
         own = source if len(ended) == 1 and source.count(_END) == 1 else None
         self._pending, self.pending_bytes = [], 0
         for element in ended:
-            for stranger in self._strangers_before(element):
-                yield stranger
+            yield from self._strangers_before(element)
             yield self._document(element, own)
             element.clear()
             self._last = element
@@ -234,3 +232,13 @@ def _add(members: dict[str, Any], element: etree._Element) -> None:
 def _local(element: etree._Element) -> str:
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _malformed(error: etree.XMLSyntaxError, name: str) -> RejectedFile:
+    # The code and not lxml's sentence, which quotes names from the file.
+    kind = etree.ErrorTypes._getName(error.code, "malformed")
+    return RejectedFile(
+        "UNREADABLE",
+        f"{name}, line {error.position[0]}: not well-formed XML ({kind}); correct it and deliver "
+        "the file again.",
+    )
