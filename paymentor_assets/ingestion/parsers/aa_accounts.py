@@ -22,14 +22,20 @@ from paymentor_assets.ingestion.contracts.model import ColumnContract, FeedContr
 from paymentor_assets.ingestion.parsers.aa_documents import AccountDocument
 from paymentor_assets.ingestion.parsers.aa_lines import read_lines
 from paymentor_assets.ingestion.parsers.aa_xml import read_envelopes
-from paymentor_assets.ingestion.parsers.interface import STAGED, STAGED_SCHEMA, Source
+from paymentor_assets.ingestion.parsers.interface import STAGED_SCHEMA, Source
 from paymentor_assets.ingestion.parsers.lines import BLOCK_BYTES, BOM
-from paymentor_assets.ingestion.parsers.paths import PathColumns, texts
+from paymentor_assets.ingestion.parsers.paths import PathColumns
 from resources.duck import quote
 from resources.errors import ContractError
 
-#: Documents are turned to columns in small groups, while they are still in the processor's cache.
-_GROUP_ROWS = 512
+_ACCOUNTS, _TRANSACTIONS = "aa_accounts_read", "aa_transactions_read"
+_ERROR, _FAULT_COLUMN = (
+    STAGED_SCHEMA.get_field_index(name) for name in ("parse_error", "fault_column")
+)
+#: What transactions repeat of their account stands once, and they point to it.
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
+#: Values become Arrow arrays in small groups, while they are still in the processor's cache.
+_GROUP_VALUES = 4_000
 _BATCH_ROWS = 50_000
 _BEGINNING = 4096
 #: A transaction as XML text; a quoted value may hold any character but its own quote.
@@ -52,13 +58,14 @@ class AaAccounts:
         self._keys = keys
 
     def tables(self) -> Mapping[str, pa.Schema]:
-        """Accounts with their original bytes, and transactions."""
+        """Accounts with their original bytes, and transactions with what they share of them."""
         original = pa.field("original", pa.large_binary())
         texts = [pa.field(name, pa.string()) for name in self._accounts.names]
+        shared = [pa.field(column.name, _REPEATED) for column in self._inherited]
         own = [pa.field(name, pa.string()) for name in self._transactions.names]
         return {
-            "aa_accounts_read": pa.schema([*STAGED_SCHEMA, original, *texts]),
-            "aa_transactions_read": pa.schema([*STAGED_SCHEMA, *own]),
+            _ACCOUNTS: pa.schema([*STAGED_SCHEMA, original, *texts]),
+            _TRANSACTIONS: pa.schema([*STAGED_SCHEMA, *shared, *own]),
         }
 
     def read(self, source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
@@ -73,7 +80,8 @@ class AaAccounts:
             documents = read_envelopes(stream, source.name)
         else:
             documents = read_lines(Source(stream, source.file_index, source.name), self._keys)
-        rows = _Rows(source.file_index, self._accounts, self._transactions)
+        shared = [self._accounts.names.index(column.name) for column in self._inherited]
+        rows = _Rows(source.file_index, self._accounts, self._transactions, shared)
         for document in documents:
             rows.add(document)
             if rows.is_full:
@@ -90,31 +98,20 @@ class AaAccounts:
         }
 
     def stage(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Tables `fields_0` and `fields_1`; a transaction takes from its account what is shared."""
+        """`fields_0` and `fields_1` are views: `read` left nothing to do but the order."""
         staged = [field.name for field in STAGED_SCHEMA]
-        accounts, own = self._accounts.names, self._transactions.names
-        places = ", ".join(f"t.{name}" for name in staged)
-        _create(con, "fields_0", accounts)
-        con.execute(
-            f"INSERT INTO fields_0 SELECT {', '.join(staged)}, {_filled(accounts)} "
-            "FROM aa_accounts_read"
-        )
         inherited = [column.name for column in self._inherited]
-        _create(con, "fields_1", [*inherited, *own])
-        con.execute(
-            f"""
-            INSERT INTO fields_1
-            SELECT {places}, {"".join(f'a."{n}", ' for n in inherited)}{_filled(own, "t.")}
-            FROM aa_transactions_read AS t
-            JOIN fields_0 AS a ON a.file_index = t.file_index AND a.row_number = t.line_number
-            """
-        )
+        for view, table, names in (
+            ("fields_0", _ACCOUNTS, self._accounts.names),
+            ("fields_1", _TRANSACTIONS, [*inherited, *self._transactions.names]),
+        ):
+            columns = ", ".join(f'"{name}"' for name in [*staged, *names])
+            con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {columns} FROM {table}")
 
     def original(self, index: int) -> tuple[str, str]:
         """The account's own bytes; for a transaction its piece of them, where it can be cut out."""
         joins = (
-            "JOIN aa_accounts_read AS o "
-            "ON o.file_index = v.file_index AND o.row_number = v.line_number"
+            f"JOIN {_ACCOUNTS} AS o ON o.file_index = v.file_index AND o.row_number = v.line_number"
         )
         if index == 0:
             return "o.original", joins
@@ -129,7 +126,7 @@ class AaAccounts:
         )
         found = f"regexp_extract_all({text}, {quote(_ITEM)})"
         element = (
-            f"CASE WHEN len({found}) = (SELECT count(*) FROM aa_transactions_read AS n "
+            f"CASE WHEN len({found}) = (SELECT count(*) FROM {_TRANSACTIONS} AS n "
             "WHERE n.file_index = v.file_index AND n.line_number = v.line_number) "
             f"THEN {found}[{position} + 1] END"
         )
@@ -142,20 +139,23 @@ class AaAccounts:
 
 @dataclass
 class _Rows:
-    """Rows of one file on their way into columns; row numbers go on through the file."""
+    """Rows of one file on their way into columns; row numbers go on through the file.
+
+    `shared` are the positions of the account's columns that its transactions repeat.
+    """
 
     file_index: int
     accounts: PathColumns
     transactions: PathColumns
+    shared: Sequence[int]
     row_number: int = 0
     size: int = 0
-    _group: list[AccountDocument] = field(default_factory=list)
-    _group_rows: int = 0
+    _documents: list[AccountDocument] = field(default_factory=list)
+    _counts: list[int] = field(default_factory=list)
     _rows: int = 0
-    _closed: list[AccountDocument] = field(default_factory=list)
-    _account_values: list[list[Any]] = field(default_factory=list)
-    _transaction_texts: list[list[pa.Array]] = field(default_factory=list)
-    _errors: list[str | None] = field(default_factory=list)
+    _values: list[Any] = field(default_factory=list)
+    _texts: list[list[pa.Array]] = field(default_factory=list)
+    _faulty: list[int] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
@@ -163,64 +163,62 @@ class _Rows:
         return self.size >= BLOCK_BYTES or self._rows >= _BATCH_ROWS
 
     def add(self, document: AccountDocument) -> None:
-        """One more account."""
-        rows = 1 + len(document.transactions)
-        self._group.append(document)
-        self._group_rows += rows
-        self._rows += rows
+        """One more account; its transactions become values at once, and are forgotten."""
+        items = document.transactions
+        before = self._rows - len(self._documents)
+        if not self.transactions.read(items, self._values):
+            self._faulty += [before + i for i, item in enumerate(items) if type(item) is not dict]
+        document.transactions = ()
+        self._documents.append(document)
+        self._counts.append(len(items))
+        self._rows += 1 + len(items)
         self.size += len(document.original)
-        if self._group_rows >= _GROUP_ROWS:
+        if len(self._values) >= _GROUP_VALUES:
             self._close_group()
 
     def take(self) -> tuple[list[pa.Array], list[pa.Array]]:
         """The columns of both tables, and begin again."""
         self._close_group()
-        group, counts = self._closed, np.array([d.count for d in self._closed], np.int64)
-        ends = np.cumsum(counts + 1)
-        firsts = self.row_number + ends - counts
-        within = np.arange(len(self._errors)) - np.repeat(np.cumsum(counts) - counts, counts)
+        documents, counts = self._documents, np.array(self._counts, np.int64)
+        firsts = self.row_number + np.cumsum(counts + 1) - counts
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         lines = np.repeat(firsts, counts)
+        values: list[Any] = []
+        self.accounts.read([d.envelope for d in documents], values)
+        account_texts = self.accounts.texts(values)
         accounts = [
-            *self._places(firsts, firsts, [d.error for d in group]),
-            pa.array([d.original for d in group], pa.large_binary()),
-            *texts(self._account_values),
+            *self._places(firsts, firsts),
+            pa.array([d.original for d in documents], pa.large_binary()),
+            *account_texts,
         ]
-        accounts[STAGED_SCHEMA.get_field_index("fault_column")] = pa.array(
-            [d.fault_column for d in group], pa.string()
-        )
+        accounts[_ERROR] = pa.array([d.error for d in documents], pa.string())
+        accounts[_FAULT_COLUMN] = pa.array([d.fault_column for d in documents], pa.string())
+        parent = pa.array(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
         transactions = [
-            *self._places(lines + 1 + within, lines, self._errors),
-            *(pa.concat_arrays(parts) for parts in zip(*self._transaction_texts, strict=True)),
+            *self._places(lines + 1 + within, lines),
+            *(pa.DictionaryArray.from_arrays(parent, account_texts[i]) for i in self.shared),
+            *(pa.concat_arrays(parts) for parts in zip(*self._texts, strict=True)),
         ]
+        if self._faulty:
+            errors = np.full(len(lines), None, object)
+            errors[self._faulty] = "BAD_JSON"
+            transactions[_ERROR] = pa.array(errors, pa.string())
         self.row_number += self._rows
-        self._closed, self._account_values, self._transaction_texts = [], [], []
-        self._errors, self._rows, self.size = [], 0, 0
+        self._documents, self._counts, self._texts, self._faulty = [], [], [], []
+        self._rows = self.size = 0
         return accounts, transactions
 
     def _close_group(self) -> None:
-        group, items = self._group, [item for d in self._group for item in d.transactions]
-        values = self.accounts.read([d.envelope for d in group])
-        if self._account_values:
-            for column, more in zip(self._account_values, values, strict=True):
-                column += more
-        else:
-            self._account_values = values
-        self._transaction_texts.append(texts(self.transactions.read(items)))
-        self._errors += [None if type(item) is dict else "BAD_JSON" for item in items]
-        for document in group:
-            document.forget_content()
-        self._closed += group
-        self._group, self._group_rows = [], 0
+        self._texts.append(self.transactions.texts(self._values))
+        self._values = []
 
-    def _places(
-        self, rows: np.ndarray, lines: np.ndarray, errors: Sequence[str | None]
-    ) -> list[pa.Array]:
+    def _places(self, rows: np.ndarray, lines: np.ndarray) -> list[pa.Array]:
         count = len(rows)
         return [
             pa.array(np.full(count, self.file_index, np.int32)),
             pa.array(rows.astype(np.int64)),
             pa.array(lines.astype(np.int64)),
-            pa.array(errors, pa.string()),
+            pa.nulls(count, pa.string()),
             pa.nulls(count, pa.string()),
             pa.nulls(count, pa.int32()),
         ]
@@ -241,20 +239,6 @@ class _Resumed(io.RawIOBase):
             return taken
         taken, self._beginning = self._beginning, b""
         return taken + self._rest.read(size - len(taken) if size >= 0 else -1)
-
-
-def _create(con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> None:
-    texts = ", ".join(f'"{name}" VARCHAR' for name in names)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({STAGED}, {texts})")
-
-
-def _filled(names: Sequence[str], alias: str = "") -> str:
-    """Blank text is NULL. trim() is dear, and hardly any value needs it."""
-    columns = [f'{alias}"{name}"' for name in names]
-    return ", ".join(
-        f"nullif(CASE WHEN {c} LIKE ' %' OR {c} LIKE '% ' THEN trim({c}) ELSE {c} END, '')"
-        for c in columns
-    )
 
 
 def _check_inherited(

@@ -7,7 +7,7 @@ A document has the shape of the JSON form (ReBIT deposit v2.0.0): the envelope's
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 #: ReBIT schemas that are read: v1.1 and v1.2 (retired in July 2025, still delivered) and v2.0.0.
@@ -37,14 +37,6 @@ class AccountDocument:
     transactions: list[Any] | tuple[()] = ()
     error: str | None = None
     fault_column: str | None = None
-    count: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.count = len(self.transactions)
-
-    def forget_content(self) -> None:
-        """Keep the place and the bytes only, once the columns are read."""
-        self.envelope, self.transactions = None, ()
 
 
 def document_of(original: bytes, envelope: dict[str, Any]) -> AccountDocument:

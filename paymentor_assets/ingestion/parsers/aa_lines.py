@@ -12,36 +12,63 @@ from contextlib import suppress
 from typing import Any
 
 import orjson
-import pyarrow as pa
 from lxml import etree
 
 from paymentor_assets.ingestion.aa_crypto import KeyRing, open_payload
 from paymentor_assets.ingestion.parsers.aa_documents import AccountDocument, document_of
 from paymentor_assets.ingestion.parsers.aa_xml import account_of_xml
 from paymentor_assets.ingestion.parsers.interface import Source
-from paymentor_assets.ingestion.parsers.json_lines import json_lines_of
+from paymentor_assets.ingestion.parsers.lines import BOM, MAX_RECORD_BYTES
 from resources.errors import DecryptionError, RejectedFile
+
+_BLOCK_BYTES = 1 << 20
 
 
 def read_lines(source: Source, keys: KeyRing | None) -> Iterator[AccountDocument]:
-    """The accounts of a file; raises RejectedFile as `json_lines_of` does."""
-    for batch in json_lines_of(source):
-        lines = batch.column("record").cast(pa.large_binary())
-        originals = batch.column("original")
-        are_utf8 = batch.column("is_utf8")
-        for i in range(batch.num_rows):
-            line = lines[i].as_py()
-            if not are_utf8[i].as_py():
-                yield AccountDocument(originals[i].as_py().rstrip(b"\r\n"), error="NOT_UTF8")
-            else:
-                yield _document(line, keys)
+    """The accounts of a file; blank lines are none.
+
+    Raises RejectedFile: TRUNCATED_FILE when the last line has no newline and is not JSON,
+    RECORD_TOO_LONG for a line of more than MAX_RECORD_BYTES.
+    """
+    count = 0
+    for line, is_terminated in _lines(source):
+        if content := line.rstrip(b"\r"):
+            count += 1
+            document = _document(content, keys)
+            if not is_terminated and document.error in ("BAD_JSON", "NOT_UTF8"):
+                raise RejectedFile(
+                    "TRUNCATED_FILE",
+                    f"{source.name}, line {count}: the file ends in the middle of the "
+                    "line; deliver it again, complete.",
+                )
+            yield document
+
+
+def _lines(source: Source) -> Iterator[tuple[bytes, bool]]:
+    """Lines, and whether a newline ended them. The scanner of delimited text would look at each
+    byte again; here a line is whatever JSON makes of it."""
+    carry, is_first = b"", True
+    while block := source.stream.read(_BLOCK_BYTES):
+        if is_first:
+            block, is_first = block.removeprefix(BOM), False
+        *whole, carry = (carry + block).split(b"\n")
+        for line in whole:
+            yield line, True
+        if len(carry) > MAX_RECORD_BYTES:
+            raise RejectedFile(
+                "RECORD_TOO_LONG",
+                f"{source.name}: a line is longer than {MAX_RECORD_BYTES >> 20} MiB; split the "
+                "transactions of the account over several fetches.",
+            )
+    if carry:
+        yield carry, False
 
 
 def _document(line: bytes, keys: KeyRing | None) -> AccountDocument:
     try:
         envelope = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return AccountDocument(line, error="BAD_JSON")
+        return AccountDocument(line, error="BAD_JSON" if _is_utf8(line) else "NOT_UTF8")
     if not isinstance(envelope, dict):
         return AccountDocument(line, error="BAD_JSON")
     if "encryptedFI" in envelope:
@@ -64,3 +91,11 @@ def _decrypted(envelope: dict[str, Any], keys: KeyRing | None) -> dict[str, Any]
     if not isinstance(account, dict):
         raise DecryptionError("DECRYPTION_FAILED", "What was decrypted is no account.")
     return account
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -205,7 +205,7 @@ def _account(element: etree._Element) -> dict[str, Any]:
     account: dict[str, Any] = dict(element.attrib)
     for child in element:
         if _local(child) == "Transactions":
-            rows = [dict(t.attrib) for t in child if _local(t) == "Transaction"]
+            rows = [dict(t.items()) for t in child.iterchildren("{*}Transaction")]
             account["transactions"] = {**child.attrib, "transaction": rows}
         else:
             _add(account, child)
