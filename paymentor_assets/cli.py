@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from paymentor_assets.commands.console import err, facts, out
 from paymentor_assets.settings import Settings
@@ -87,6 +88,23 @@ def ingest(
 
 
 @app.command()
+def pull(
+    lender: Annotated[str, typer.Argument(help="The lender.")],
+    connector: Annotated[
+        str | None, typer.Argument(help="One of its connectors; all by default.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Read a payment processor again from this instant on, with an offset."),
+    ] = None,
+) -> None:
+    """Ask the connected sources for what is new; it lands as files."""
+    from paymentor_assets.commands.pull import pull as ask
+
+    ask(_deployment(), lender, connector, since)
+
+
+@app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -141,9 +159,17 @@ def kill_switch(
 
 
 def _mount() -> None:
+    from paymentor_assets.commands.keys import app as keys_app
+    from paymentor_assets.commands.lender import app as lender_app
     from paymentor_assets.commands.models import app as models_app
+    from paymentor_assets.commands.serve import app as serve_app
 
+    app.add_typer(lender_app, name="lender", help="Take on a lender, try its files.")
     app.add_typer(models_app, name="models", help="List, compare, approve, reject, roll back.")
+    app.add_typer(keys_app, name="keys", help="Keys that are exchanged with lenders.")
+    app.add_typer(
+        serve_app, name="serve", help="Servers that lenders and payment processors deliver to."
+    )
     if len(sys.argv) > 1 and sys.argv[1] in ("simulate", "--help"):
         # The platform must not need the simulator; only its own command does.
         from simulator.commands import app as simulate_app
@@ -160,7 +186,7 @@ def main() -> None:
         _mount()
         app()
     except PayMentorError as error:
-        err.print(f"[red]{type(error).__name__}[/red]: {error}", soft_wrap=True)
+        err.print(f"[red]{type(error).__name__}[/red]: {escape(str(error))}", soft_wrap=True)
         raise SystemExit(error.exit_code) from None
 
 

@@ -15,7 +15,9 @@ from paymentor_assets.deployment import Deployment
 from paymentor_assets.engagement import assets as engagement
 from paymentor_assets.features import assets as features
 from paymentor_assets.ingestion import assets as ingestion
+from paymentor_assets.ingestion import connector_assets as connectors
 from paymentor_assets.ingestion import retention_assets as retention
+from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
@@ -32,6 +34,7 @@ def build_defs(
     """Assets, checks, jobs, sensors and doors of production, in lineage order."""
     return dg.Definitions(
         assets=[
+            connectors.connector_files,
             ingestion.raw,
             *retention.ASSETS,
             *engagement.STREAM_ASSETS,
@@ -60,11 +63,15 @@ def doors(deployment: Deployment) -> dict[str, object]:
         "operational_store": deployment.store,
         "vault": deployment.vault,
         "landing_zone": deployment.landing_zone,
+        "connectors": deployment.connectors,
         "streams": deployment.streams,
         "channels": deployment.channels,
         "registry": deployment.registry,
         "notifier": deployment.notifier,
         "lenders": deployment.lenders,
+        "pgp_keys": deployment.pgp_keys,
+        "session_keys": deployment.session_keys,
+        "contracts": ContractBook(deployment.settings.lenders_dir),
         "clock": deployment.clock,
         "receipt_clock": deployment.receipt_clock,
         "dbt": features.dbt_resource(),

@@ -12,16 +12,20 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from paymentor_assets.audit import ledger
+from paymentor_assets.connections import ConnectorBook
 from paymentor_assets.lenders import LenderBook
 from paymentor_assets.settings import Settings
 from resources.channels import Channel, local_channels
 from resources.clock import BusinessClock, Clock, SimulatedClock, SystemClock
+from resources.errors import SettingsError
 from resources.keys import secret_key
 from resources.lakehouse import Lakehouse
-from resources.landing_zone import LocalLandingZone
+from resources.landing_zone import LandingZone, LocalLandingZone
 from resources.notifications import Notifier, notifier
+from resources.openpgp import PGP_PASSPHRASE, PgpKeys
 from resources.operational_store import OperationalStore
 from resources.registry import ModelRegistry
+from resources.session_keys import SessionKeys
 from resources.streams import LocalStream
 from resources.vault import Reveal, Vault
 
@@ -75,10 +79,52 @@ class Deployment:
             env=os.environ,
         )
 
+    def pgp_keys(self, lender_id: str) -> PgpKeys:
+        """The OpenPGP keys for sealed files of a lender; SettingsError when there are none."""
+        return PgpKeys.load(
+            self.settings.keys_dir, lender_id, passphrase=os.environ.get(PGP_PASSPHRASE)
+        )
+
+    def session_keys(self, lender_id: str) -> SessionKeys:
+        """The session keys of a lender's Account Aggregator fetches."""
+        return SessionKeys(self.settings.keys_dir, lender_id)
+
     @cached_property
-    def landing_zone(self) -> LocalLandingZone:
-        """Where lenders drop files."""
-        return LocalLandingZone(self.settings.landing_dir)
+    def landing_zone(self) -> LandingZone:
+        """Where lenders drop files: the folder, the bucket or the server that the settings name.
+
+        File times are the machine's, whatever business time is.
+        """
+        settings = self.settings
+        url = settings.landing_url
+        if url is None:
+            return LocalLandingZone(
+                settings.landing_dir,
+                settling=settings.landing_settles_in,
+                clock=self.receipt_clock,
+            )
+        # Only the doors that are opened are loaded.
+        match url.partition("://")[0]:
+            case "s3":
+                from resources.landing_zone_s3 import S3LandingZone
+
+                return S3LandingZone.at(url)
+            case "sftp":
+                from resources.landing_zone_sftp import SftpLandingZone
+
+                return SftpLandingZone.at(
+                    url, key_file=settings.sftp_key_file, known_hosts=settings.sftp_known_hosts
+                )
+            case scheme:
+                raise SettingsError(
+                    f"PAYMENTOR_LANDING_URL begins with {scheme!r}; it is s3://bucket/prefix or "
+                    "sftp://user@host:port/path, or absent for the local folder."
+                )
+
+    @cached_property
+    def connectors(self) -> ConnectorBook:
+        """The sources that lenders are connected to."""
+        return ConnectorBook(self.settings.lenders_dir, os.environ)
 
     @cached_property
     def streams(self) -> LocalStream:
@@ -117,6 +163,7 @@ class Deployment:
 
     def close(self) -> None:
         """Give connections back."""
-        for name in ("store", "vault"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+        for name in ("store", "vault", "landing_zone"):
+            close = getattr(self.__dict__.get(name), "close", None)
+            if close is not None:
+                close()

@@ -7,7 +7,9 @@ from typing import Any
 from dagster import AssetSelection, define_asset_job
 
 from paymentor_assets.engagement.assets import DISPATCH_ASSETS, STREAM_ASSETS
+from paymentor_assets.ingestion.connector_assets import connector_files
 
+_CONNECTED = AssetSelection.assets(connector_files)
 _RETENTION = AssetSelection.assets("raw/aa_purges")
 _STREAM = AssetSelection.assets(*STREAM_ASSETS)
 _DISPATCH = AssetSelection.assets(*DISPATCH_ASSETS)
@@ -20,8 +22,13 @@ def production_jobs() -> list[Any]:
     """Every job, in the order in which a day needs them."""
     return [
         define_asset_job(
+            "pull",
+            selection=_CONNECTED,
+            description="Ask the connected sources for what is new; it lands as files.",
+        ),
+        define_asset_job(
             "ingest",
-            selection=AssetSelection.groups("ingestion") - _RETENTION,
+            selection=AssetSelection.groups("ingestion") - _CONNECTED - _RETENTION,
             description="Take in the landing files that wait.",
         ),
         define_asset_job(

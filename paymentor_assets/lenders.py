@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from paymentor_assets.strict_yaml import read_text, read_yaml
 from resources.clock import as_utc
 from resources.errors import ContractError, NotFound
 
@@ -127,18 +127,20 @@ class Lender(BaseModel):
         return day
 
 
-def load_lender(path: Path) -> Lender:
-    """Read one contract; raises ContractError naming the file and every field that is wrong."""
+def read_lender(text: str, source: str) -> Lender:
+    """The contract in a text; raises ContractError naming `source` and every wrong field."""
     try:
-        content = yaml.safe_load(path.read_text())
-        lender = Lender.model_validate(content)
-    except yaml.YAMLError as error:
-        raise ContractError(f"{path} is not YAML: {error}") from error
+        return Lender.model_validate(read_yaml(text, source))
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors()
         )
-        raise ContractError(f"{path} is not a lender contract: {faults}.") from error
+        raise ContractError(f"{source} is not a lender contract: {faults}.") from error
+
+
+def load_lender(path: Path) -> Lender:
+    """Read one contract; raises ContractError naming the file and every field that is wrong."""
+    lender = read_lender(read_text(path), str(path))
     if lender.lender_id != path.stem:
         raise ContractError(f"{path} names lender_id {lender.lender_id!r}; rename one of them.")
     return lender

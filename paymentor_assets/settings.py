@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -68,6 +69,16 @@ MAKES_OWN_KEYS = {
 }
 
 
+#: How long a file in the local landing folder must lie untouched before it counts as complete. A
+#: laptop's files come from tools of ours, which rename at the end.
+LANDING_SETTLES_IN = {
+    Environment.LOCAL: timedelta(0),
+    Environment.TEST: timedelta(0),
+    Environment.STAGING: timedelta(minutes=1),
+    Environment.PRODUCTION: timedelta(minutes=1),
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where things are. Paths are absolute; secrets are not in here, only how to find them."""
@@ -79,6 +90,10 @@ class Settings:
     vault_url: str
     is_automation_on: bool
     ui_url: str
+    #: `s3://bucket/prefix` or `sftp://user@host:port/path`; None is the folder `landing_dir`.
+    landing_url: str | None = None
+    sftp_key_file: Path | None = None
+    sftp_known_hosts: Path | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -114,6 +129,9 @@ class Settings:
             vault_url=env.get("PAYMENTOR_VAULT_URL", f"sqlite:///{home}/vault.db"),
             is_automation_on=_automation(env, environment),
             ui_url=env.get("PAYMENTOR_UI_URL", "http://127.0.0.1:3000"),
+            landing_url=env.get("PAYMENTOR_LANDING_URL") or None,
+            sftp_key_file=_path(env, "PAYMENTOR_SFTP_KEY_FILE"),
+            sftp_known_hosts=_path(env, "PAYMENTOR_SFTP_KNOWN_HOSTS"),
         )
 
     @property
@@ -177,6 +195,11 @@ class Settings:
         return self.home / "dagster"
 
     @property
+    def landing_settles_in(self) -> timedelta:
+        """How long a file in the local landing folder lies untouched before it is complete."""
+        return LANDING_SETTLES_IN[self.environment]
+
+    @property
     def makes_own_keys(self) -> bool:
         """Whether missing keys are made on first use."""
         return MAKES_OWN_KEYS[self.environment]
@@ -185,6 +208,11 @@ class Settings:
 def home_path(env: Mapping[str, str]) -> Path:
     """`$PAYMENTOR_HOME`, where a relative one resolves against the project root."""
     return (PROJECT_ROOT / env.get("PAYMENTOR_HOME", ".paymentor")).resolve()
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    return (PROJECT_ROOT / value).resolve() if value else None
 
 
 def _environment(name: str) -> Environment:

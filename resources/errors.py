@@ -44,6 +44,14 @@ class RejectedFile(PayMentorError):
         self.reason_code = reason_code
 
 
+class ConnectorError(PayMentorError):
+    """A source did not answer as agreed; what it delivered before stands, a later run goes on."""
+
+
+class SignatureError(PayMentorError):
+    """A message is not signed by whom it claims to come from, or its signature is too old."""
+
+
 class CatalogError(PayMentorError):
     """The lakehouse catalog holds something other than the table contract says."""
 

@@ -1,7 +1,16 @@
 """The landing zone: where lenders drop files, seen as a listing of complete files.
 
-What belongs here: finding and opening files, and what a file's place and name say. What does not:
-whether a file is wanted or good (`paymentor_assets.ingestion`).
+What belongs here: the one interface of all zones, what every zone agrees on (which files are
+complete, what place and name say), and the zone that is a folder; S3 and SFTP have modules of
+their own. What does not: whether a file is wanted or good (`paymentor_assets.ingestion`).
+
+When is a file complete? Dotfiles and names that end like a partial upload never are: this is how
+careful senders work, who rename at the end. For the others a zone cannot tell "renamed into
+place" from "being written", so a file also has to have settled: its last change lies some time
+away from now, in either direction. A writer keeps moving the time of change to the present, while
+a copy that was given an old (or a future) time at its end is no longer being written. S3 shows
+only finished uploads and needs none of this. What a cut transfer leaves behind looks complete
+after a while; contracts that bound rows, and formats with trailers, find it.
 
 A file stands at `<lender>/<feed>/<feed>_<YYYY-MM-DD>[_<YYYYMMDDTHHMMSSZ>][_suffix].<ext>`: the
 business date, then the instant of delivery in UTC.
@@ -10,17 +19,21 @@ business date, then the instant of delivery in UTC.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from resources.clock import Clock, SystemClock
 
 _NAME = re.compile(
     r"(?P<feed>[a-z][a-z0-9_]*?)_(?P<day>\d{4}-\d{2}-\d{2})"
     r"(?:_(?P<delivered>\d{8}T\d{6}Z))?(?:_[A-Za-z0-9.-][A-Za-z0-9_.-]*)?\.[A-Za-z0-9]+"
 )
-_INCOMPLETE_SUFFIXES = (".tmp", ".part")
+#: Endings that senders give a file while they write it (WinSCP: filepart).
+_PARTIAL_SUFFIXES = (".tmp", ".part", ".partial", ".filepart")
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,6 @@ class LandedFile:
     feed: str
     business_date: date | None
     delivered_at_utc: datetime | None
-    path: Path
     name_error: str | None = None
     #: When the file became complete here, by the zone itself: change time or time of upload.
     completed_at_utc: datetime | None = None
@@ -47,69 +59,106 @@ class LandedFile:
     @property
     def name(self) -> str:
         """The file name without folders."""
-        return self.path.name
+        return self.uri.rpartition("/")[2]
 
 
 class LandingZone(Protocol):
-    """Any landing zone: a folder today, S3 and SFTP by the same interface."""
+    """Any landing zone: a folder, a bucket, a server.
+
+    An etag changes when the bytes under a uri change, as far as the zone can see that. A deleted
+    file is no longer listed, and that is all that a deletion means.
+    """
 
     def list(self, since: date | None = None) -> list[LandedFile]:
-        """Complete files, sorted by uri; those with a business date before `since` left out."""
+        """Complete files, sorted by uri; those with a business date before `since` left out.
+
+        Raises OSError when the zone cannot be listed as a whole.
+        """
         ...
 
     def open(self, uri: str) -> BinaryIO:
-        """The bytes of one file."""
+        """The bytes of one file, seekable; raises OSError when it cannot be read, then or later."""
         ...
 
 
-class LocalLandingZone:
-    """A landing zone that is a folder."""
+def is_partial(uri: str) -> bool:
+    """Whether some part of the path says that the file is not meant to be seen yet."""
+    return uri.lower().endswith(_PARTIAL_SUFFIXES) or any(
+        part.startswith(".") for part in uri.split("/")
+    )
 
-    def __init__(self, root: Path) -> None:
+
+def has_settled(changed_at: datetime, now: datetime, settling: timedelta) -> bool:
+    """Whether a file whose last change is said to be at `changed_at` is no longer being written.
+
+    The clocks of writer and reader must agree to within `settling`.
+    """
+    return abs(now - changed_at) >= settling
+
+
+def not_before(files: Iterable[LandedFile], since: date | None) -> list[LandedFile]:
+    """The files of a listing in order; those that have no business date are always in it."""
+    wanted = (
+        f for f in files if since is None or f.business_date is None or f.business_date >= since
+    )
+    return sorted(wanted, key=lambda f: f.uri)
+
+
+class LocalLandingZone:
+    """A landing zone that is a folder.
+
+    `settling` is zero where everybody who writes here renames at the end (the simulator, the SFTP
+    drop), and longer where a lender's copy may write in place.
+    """
+
+    def __init__(
+        self, root: Path, *, settling: timedelta = timedelta(0), clock: Clock | None = None
+    ) -> None:
         self._root = root
+        self._settling = settling
+        self._clock = clock or SystemClock()
 
     def list(self, since: date | None = None) -> list[LandedFile]:
         """Complete files, sorted by uri.
 
-        Dotfiles, `*.tmp` and `*.part` are being written and are left out. The etag comes from
-        inode, size and change time: modification times lie, since a copy may keep an old one.
+        The etag comes from inode, size and change time: modification times lie, since a copy may
+        keep an old one.
         """
-        files = [self._landed(path) for path in self._complete_files()]
-        if since is not None:
-            files = [f for f in files if f.business_date is None or f.business_date >= since]
-        return sorted(files, key=lambda f: f.uri)
+        return not_before(self._complete_files(), since)
 
     def open(self, uri: str) -> BinaryIO:
         """The bytes of one file; raises OSError when it cannot be read."""
         return (self._root / uri).open("rb")
 
-    def _complete_files(self) -> Iterator[Path]:
-        if not self._root.is_dir():
-            return
-        for path in self._root.rglob("*"):
-            parts = path.relative_to(self._root).parts
-            if any(part.startswith(".") for part in parts):
+    def _complete_files(self) -> Iterator[LandedFile]:
+        now = self._clock.now()
+        for path in self._root.rglob("*") if self._root.is_dir() else ():
+            uri = path.relative_to(self._root).as_posix()
+            if is_partial(uri):
                 continue
-            if path.name.endswith(_INCOMPLETE_SUFFIXES) or not path.is_file():
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                # Renamed or deleted since its folder was read.
                 continue
-            yield path
-
-    def _landed(self, path: Path) -> LandedFile:
-        status = path.stat()
-        uri = path.relative_to(self._root).as_posix()
-        return landed_file(
-            uri,
-            etag=f"{status.st_ino:x}-{status.st_size:x}-{status.st_ctime_ns:x}",
-            size=status.st_size,
-            path=path,
-            completed_at=datetime.fromtimestamp(status.st_ctime, UTC),
-        )
+            changed_at = datetime.fromtimestamp(status.st_ctime, UTC)
+            if not stat.S_ISREG(status.st_mode) or not has_settled(changed_at, now, self._settling):
+                continue
+            yield landed_file(
+                uri,
+                etag=f"{status.st_ino:x}-{status.st_size:x}-{status.st_ctime_ns:x}",
+                size=status.st_size,
+                completed_at=changed_at,
+            )
 
 
 def landed_file(
-    uri: str, *, etag: str, size: int, path: Path, completed_at: datetime | None = None
+    uri: str, *, etag: str, size: int, completed_at: datetime | None = None
 ) -> LandedFile:
     """What place and name of a file say; never raises, the fault stands in `name_error`."""
+    # A name that is not UTF-8 cannot be stored or shown; written out, it names no file, so that
+    # the attempt to read it fails and is recorded.
+    uri = uri.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     parts = uri.split("/")
     lender_id = parts[0] if len(parts) > 1 else ""
     feed = parts[1] if len(parts) > 2 else ""
@@ -137,5 +186,5 @@ def landed_file(
                 "deliver it again."
             )
     return LandedFile(
-        uri, etag, size, lender_id, feed, business_date, delivered, path, error, completed_at
+        uri, etag, size, lender_id, feed, business_date, delivered, error, completed_at
     )

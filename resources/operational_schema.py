@@ -164,3 +164,64 @@ ledger = Table(
     Column("hash", String, nullable=False),
     sqlite_autoincrement=True,
 )
+
+#: Up to where a connector has read its source.
+connector_cursors = Table(
+    "connector_cursors",
+    metadata,
+    Column("lender_id", String, primary_key=True),
+    Column("connector", String, primary_key=True),
+    Column("cursor", String, nullable=False),
+    Column("updated_at_utc", DateTime, nullable=False),
+)
+
+#: Every request to and from a source, by the hashes of its bytes. Each row is the payload of the
+#: ledger entry of that number, so that nobody can change it unseen.
+connector_exchanges = Table(
+    "connector_exchanges",
+    metadata,
+    Column("ledger_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("lender_id", String, nullable=False),
+    Column("connector", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("request_sha256", String, nullable=False),
+    Column("response_sha256", String),  # null: no answer came
+    Column("status", Integer),
+    Column("byte_size", BigInteger, nullable=False),
+    Column("at_utc", DateTime, nullable=False),
+)
+
+#: What sources told, once each by the source's own id. `rows` is set while an item waits for its
+#: file; only feeds without personal data wait here.
+connector_items = Table(
+    "connector_items",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("lender_id", String, nullable=False),
+    Column("connector", String, nullable=False),
+    Column("item_id", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("state", String),
+    Column("occurred_at_utc", DateTime, nullable=False),
+    Column("exchange_seq", BigInteger, nullable=False),
+    Column("rows", Text),
+    Column("delivery_id", String),
+    UniqueConstraint("lender_id", "connector", "item_id"),
+    Index("connector_items_by_subject", "lender_id", "connector", "subject"),
+    sqlite_autoincrement=True,
+)
+
+#: Files that connectors put into the landing zone; a staged file is true once it stands here.
+connector_deliveries = Table(
+    "connector_deliveries",
+    metadata,
+    Column("uri", String, primary_key=True),
+    Column("delivery_id", String, nullable=False),
+    Column("lender_id", String, nullable=False),
+    Column("connector", String, nullable=False),
+    Column("feed", String, nullable=False),
+    Column("file_id", String, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("delivered_at_utc", DateTime, nullable=False),
+)

@@ -14,12 +14,28 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, create_engine, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    Engine,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    cast,
+    create_engine,
+    exists,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from resources.errors import VaultError
 
@@ -34,6 +50,7 @@ _sealed_values = Table(
     Column("token", String, primary_key=True),
     Column("key_id", String, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 
@@ -98,10 +115,21 @@ class Vault:
         """
         return hmac.digest(self._token_key, f"{lender_id}\x1f{kind}".encode(), sha256)
 
+    def absent(self, tokens: Sequence[str]) -> list[str]:
+        """Those of the tokens that the vault holds no value for, in the same order."""
+        listed = self._listed("wanted", "tokens")
+        query = select(listed.c.value).where(
+            ~exists().where(_sealed_values.c.token == listed.c.value)
+        )
+        with self._engine.connect() as connection:
+            missing: set[str] = set(
+                connection.execute(query, {"tokens": orjson.dumps(tokens).decode()}).scalars()
+            )
+        return [token for token in tokens if token in missing]
+
     def seal(self, values: Mapping[str, str]) -> int:
         """Store the values not yet present under their tokens; returns how many were new."""
-        present = self._present(values)
-        fresh = [token for token in values if token not in present]
+        fresh = self.absent(list(values))
         insert = sqlite_insert if self._engine.dialect.name == "sqlite" else postgresql_insert
         for chunk in _chunks(fresh):
             rows = [
@@ -151,13 +179,12 @@ class Vault:
         self._on_reveal(Reveal(actor, purpose, (f"{file_id}/{row_number}",)))
         return self._decrypt(sealed, f"{file_id}/{row_number}")
 
-    def _present(self, values: Mapping[str, str]) -> set[str]:
-        present: set[str] = set()
-        with self._engine.connect() as connection:
-            for chunk in _chunks(list(values)):
-                query = select(_sealed_values.c.token).where(_sealed_values.c.token.in_(chunk))
-                present.update(connection.execute(query).scalars())
-        return present
+    def _listed(self, name: str, parameter: str) -> TableValuedAlias:
+        """A JSON array of texts, given as a parameter, as a relation with column `value`."""
+        text = bindparam(parameter, type_=String)
+        if self._engine.dialect.name == "sqlite":
+            return func.json_each(text).table_valued("value", name=name)
+        return func.json_array_elements_text(cast(text, JSON)).table_valued("value", name=name)
 
     def _encrypt(self, value: bytes, bound_to: str) -> bytes:
         # AES-SIV refuses empty plaintext in this library; the leading byte also versions the form.

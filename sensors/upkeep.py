@@ -1,9 +1,13 @@
-"""Work that belongs to no day: retention, copying the ledger, upkeep of tables, new models."""
+"""Work that belongs to no day: asking sources, retention, the ledger's copy, upkeep, models."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 
+from paymentor_assets.connections import ConnectorBook
+from paymentor_assets.lenders import Lender
 from paymentor_assets.settings import Settings
 from sensors.runs import single_flight
 
@@ -12,6 +16,8 @@ NIGHTLY = "40 2 * * *"
 #: Before the upkeep, which frees the files of what was deleted.
 BEFORE_UPKEEP = "10 2 * * *"
 HOURLY = "20 * * * *"
+#: Well before the full hours at which days usually close, so that a run's files are in by then.
+CONNECTORS = "5,35 * * * *"
 
 
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
@@ -22,6 +28,7 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         else dg.DefaultScheduleStatus.STOPPED
     )
     return [
+        _connectors_schedule(status),
         dg.ScheduleDefinition(
             name="retention_schedule",
             job_name="retention",
@@ -47,3 +54,25 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             description="Writes down which model versions development has registered since.",
         ),
     ]
+
+
+def _connectors_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="connectors_schedule",
+        job_name="pull",
+        cron_schedule=CONNECTORS,
+        default_status=status,
+        description="Asks the sources of every lender that is connected to one.",
+    )
+    def connectors_schedule(
+        lenders: dg.ResourceParam[Mapping[str, Lender]],
+        connectors: dg.ResourceParam[ConnectorBook],
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        connected = [lender_id for lender_id in lenders if connectors.of(lender_id)]
+        if not connected:
+            return dg.SkipReason("No lender is connected to a source.")
+        return [
+            dg.RunRequest(tags=single_flight("connectors", lender_id)) for lender_id in connected
+        ]
+
+    return connectors_schedule

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 
 import duckdb
 import orjson
 import pyarrow as pa
 from lxml import etree
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.parsers.aa_accounts import AaAccounts
 from paymentor_assets.ingestion.parsers.interface import Source
 from resources.duck import connect
@@ -151,7 +152,7 @@ def measure(form: str, content: bytes) -> Measured:
 def _ours(con: duckdb.DuckDBPyConnection | None, content: bytes, *, is_typed: bool) -> None:
     parser = AaAccounts(load_feeds()["aa_deposits"])
     schemas = parser.tables()
-    for batch in parser.read(Source(BytesIO(content), 0, "benchmark")):
+    for batch in parser.read(Source(BytesIO(content), 0, "benchmark", Path())):
         if con is None:
             continue
         for name, rows in batch.items():

@@ -14,6 +14,7 @@ from rich.markup import escape
 from paymentor_assets.audit import ledger
 from paymentor_assets.commands.console import facts, out
 from paymentor_assets.deployment import Deployment
+from paymentor_assets.ingestion.connectors.records import verify_exchanges
 from paymentor_assets.settings import PROJECT_ROOT, Settings
 from resources.duck import LAKE_EXTENSIONS, connect, extension_path, load_lake_extensions
 from resources.errors import PayMentorError, SettingsError
@@ -59,6 +60,7 @@ def _examinations(deployment: Deployment) -> Iterator[tuple[str, Callable[[], st
     yield "lender contracts", lambda: f"{len(deployment.lenders)} read"
     yield "catalog", lambda: _catalog_answers(deployment)
     yield "ledger", lambda: f"{ledger.verify(deployment.store)} entries, the chain holds"
+    yield "exchanges with sources", lambda: _exchanges_hold(deployment)
     yield "disk", lambda: _disk_has_room(deployment)
 
 
@@ -98,6 +100,10 @@ def _catalog_answers(deployment: Deployment) -> str:
     namespaces = deployment.lakehouse.catalog.list_namespaces()
     tables = sum(len(deployment.lakehouse.catalog.list_tables(n)) for n in namespaces)
     return f"{tables} tables in {len(namespaces)} namespaces"
+
+
+def _exchanges_hold(deployment: Deployment) -> str:
+    return f"{verify_exchanges(deployment.store)} recorded, each as the ledger says"
 
 
 def _disk_has_room(deployment: Deployment) -> str:

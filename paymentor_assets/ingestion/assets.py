@@ -1,6 +1,6 @@
 """Ingestion in the asset graph: one step that fills every `raw/*` table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,7 +13,9 @@ from paymentor_assets.asset_metadata import (
 )
 from paymentor_assets.audit.publications import RunInfo
 from paymentor_assets.ingestion.conservation import lost_rows, orphan_rows
+from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES, raw_tables
+from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.ingest import ingest
 from paymentor_assets.ingestion.intake import IncomingFile
 from paymentor_assets.ingestion.result import IngestionResult, Progress
@@ -23,7 +25,9 @@ from resources.clock import Clock, naive_utc
 from resources.errors import NotFound
 from resources.lakehouse import Lakehouse, TableContract
 from resources.landing_zone import LandedFile, LandingZone
+from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
+from resources.session_keys import SessionKeys
 from resources.vault import Vault
 
 GROUP = "ingestion"
@@ -71,10 +75,23 @@ def raw(
     vault: dg.ResourceParam[Vault],
     landing_zone: dg.ResourceParam[LandingZone],
     lenders: dg.ResourceParam[Mapping[str, Lender]],
+    contracts: dg.ResourceParam[ContractBook],
+    pgp_keys: dg.ResourceParam[Callable[[str], PgpKeys]],
+    session_keys: dg.ResourceParam[Callable[[str], SessionKeys]],
     receipt_clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take in the waiting files of every lender of the run."""
     run = RunInfo(context.run.run_id, INGESTION_VERSION, receipt_clock)
+    doors = Doors(
+        lakehouse,
+        operational_store,
+        vault,
+        landing_zone,
+        lenders,
+        contracts,
+        pgp_keys,
+        session_keys,
+    )
     chosen = (
         lenders_of(context, lenders)
         if config.lender is None
@@ -87,11 +104,7 @@ def raw(
 
     results = [
         ingest(
-            lakehouse,
-            operational_store,
-            vault,
-            landing_zone,
-            lenders,
+            doors,
             run,
             lender_id=lender.lender_id,
             files=files,

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from paymentor_assets.ingestion.contracts.categories import category_sql
 from paymentor_assets.ingestion.contracts.model import ColumnContract, RecordContract
+from paymentor_assets.ingestion.parsers.faults import PARSE_FAULTS
 from resources.duck import quote
 
 FAULTS_DDL = """
@@ -46,6 +47,7 @@ _CASTS = {
     "double": "try_cast({c} AS DOUBLE)",
     "boolean": "try_cast({c} AS BOOLEAN)",
 }
+_CANONICAL = {"date", "decimal", "integer"}
 _MEANINGS = {
     "date": "a date (YYYY-MM-DD)",
     "local_date": "a date (YYYY-MM-DD)",
@@ -57,14 +59,17 @@ _MEANINGS = {
 }
 
 
-def stage_typed(con: duckdb.DuckDBPyConnection, record: RecordContract, index: int) -> None:
+def stage_typed(
+    con: duckdb.DuckDBPyConnection, record: RecordContract, index: int, *, zone: str
+) -> None:
     """Table `typed_<index>` from `fields_<index>`, and the faults that one row alone can have.
 
     Needs `files` (file_index, name, business_date, known_at), `faults` and the `pii_*` tables.
+    `zone` is the lender's, for instants that are written without an offset.
     """
     columns = record.delivered_columns
     texts = ", ".join(f'f."{c.name}" AS c{i}' for i, c in enumerate(columns))
-    typed = ", ".join(f"{_typed(c, i)} AS t{i}" for i, c in enumerate(columns))
+    typed = ", ".join(f"{_typed(c, i, zone)} AS t{i}" for i, c in enumerate(columns))
     joins = " ".join(
         f"LEFT JOIN pii_{c.pii} AS p{i} ON p{i}.raw = c{i}" for i, c in enumerate(columns) if c.pii
     )
@@ -96,21 +101,8 @@ def stage_typed(con: duckdb.DuckDBPyConnection, record: RecordContract, index: i
     con.execute(_parse_faults(record, index))
     for i, c in enumerate(columns):
         con.execute(_column_faults(c, i, codes[i], record, index))
-
-
-def reject_unknown_consents(con: duckdb.DuckDBPyConnection, index: int) -> None:
-    """Faults for accounts whose consent artefact is not in `known_consents` for that customer."""
-    con.execute(
-        f"""
-        INSERT INTO faults
-        SELECT {index}, file_index, row_number, {_PARENT}, 'consent_id', 'UNKNOWN_CONSENT',
-               {_where("consent_id")} || '{VALUE} is no consent artefact of this customer; deliver '
-               || 'the artefact first, then this account again.', consent_id
-        FROM typed_{index} JOIN files USING (file_index)
-        ANTI JOIN known_consents USING (consent_id, customer_id)
-        WHERE is_clean
-        """
-    )
+    if record.rules:
+        con.execute(_rule_faults(record, index))
 
 
 def reject_children(con: duckdb.DuckDBPyConnection, child: int, parent: int) -> None:
@@ -131,18 +123,27 @@ def reject_children(con: duckdb.DuckDBPyConnection, child: int, parent: int) -> 
 
 
 def reject_repeated_keys(
-    con: duckdb.DuckDBPyConnection, record: RecordContract, index: int
+    con: duckdb.DuckDBPyConnection, record: RecordContract, index: int, *, is_first: bool
 ) -> None:
-    """Faults for rows whose key an earlier sound row of the same file already has."""
+    """Faults for rows whose key an earlier sound row of the same file already has.
+
+    Table `keys_<index>` remembers the keys of a file that comes in pieces; `is_first` begins anew.
+    """
     key = ", ".join(f'"{k}"' for k in record.key)
     sound = (
         f"FROM typed_{index} ANTI JOIN (SELECT file_index, row_number FROM faults "
         f"WHERE record_index = {index}) AS bad USING (file_index, row_number)"
     )
+    if is_first:
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE keys_{index} AS "
+            f"SELECT file_index, {key}, row_number FROM typed_{index} LIMIT 0"
+        )
+    con.execute(f"INSERT INTO keys_{index} SELECT file_index, {key}, row_number {sound}")
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE repeated AS
-        SELECT file_index, {key}, min(row_number) AS first_row {sound}
+        SELECT file_index, {key}, min(row_number) AS first_row FROM keys_{index}
         GROUP BY file_index, {key} HAVING count(*) > 1
         """
     )
@@ -166,12 +167,16 @@ def accepted_rows(
     record: RecordContract,
     index: int,
     *,
+    schema: pa.Schema,
     lender_id: str,
     ingested_at: datetime,
 ) -> pa.Table:
-    """The rows without a fault, in files that are not refused, as `raw.*` stores them."""
+    """The rows without a fault, in files that are not refused, in the table's schema.
+
+    Columns of the table that the lender's contract leaves out are null.
+    """
     stored = ", ".join(f'"{c.stored_name}"' for c in record.columns)
-    return con.execute(
+    rows = con.execute(
         f"""
         SELECT {stored}, file_id AS _file_id, row_number AS _row_number, known_at AS _known_at,
                $ingested_at::TIMESTAMP AS _ingested_at, $lender_id::VARCHAR AS _lender_id
@@ -183,15 +188,36 @@ def accepted_rows(
         """,
         {"ingested_at": ingested_at, "lender_id": lender_id},
     ).to_arrow_table()
+    present = set(rows.column_names)
+    return pa.table(
+        [
+            rows.column(f.name).cast(f.type) if f.name in present else pa.nulls(len(rows), f.type)
+            for f in schema
+        ],
+        schema=schema,
+    )
 
 
-def _typed(column: ColumnContract, i: int) -> str:
+def _typed(column: ColumnContract, i: int, zone: str) -> str:
     if column.pii:
         return f"p{i}.token"
     if column.type == "text":
         return f"c{i}"
+    if column.format:
+        read = f"try_strptime(c{i}, {quote(column.format)})"
+        if column.type != "timestamp":
+            return f"CAST({read} AS DATE)"
+        # With %z DuckDB yields an instant, without it the clock on the lender's wall.
+        at = "'UTC'" if "%z" in column.format else f"{quote(zone)} AT TIME ZONE 'UTC'"
+        return f"{read} AT TIME ZONE {at}"
     form = quote(_FORMS[column.type])
     cast = _CASTS[column.type].format(c=f"c{i}")
+    if column.type in _CANONICAL:
+        # What is written as DuckDB writes it needs no pattern, which costs more than both casts.
+        return (
+            f"CASE WHEN CAST({cast} AS VARCHAR) = c{i} THEN {cast} "
+            f"WHEN regexp_full_match(c{i}, {form}) THEN {cast} END"
+        )
     return f"CASE WHEN regexp_full_match(c{i}, {form}) THEN {cast} END"
 
 
@@ -252,7 +278,7 @@ def _column_faults(
     late = "known_at" if column.not_after == "delivery" else "business_date"
     what = {
         "MISSING_VALUE": quote("is empty, and the contract requires a value"),
-        "BAD_TYPE": quote(f"{VALUE} is not {_MEANINGS.get(column.type, 'text')}"),
+        "BAD_TYPE": quote(f"{VALUE} is not {_meaning(column)}"),
         "NOT_IN_LIST": quote(f"{VALUE} is not one of {', '.join(column.enum or ())}"),
         "BAD_PATTERN": quote(f"{VALUE} does not have the form {column.pattern}"),
         "NEGATIVE_AMOUNT": quote(f"{VALUE} is negative"),
@@ -275,19 +301,52 @@ def _column_faults(
     """
 
 
+def _rule_faults(record: RecordContract, index: int) -> str:
+    """All rules in one pass over the rows that are sound by themselves."""
+    tokens = "".join(f', {c.stored_name} AS "{c.name}"' for c in record.columns if c.pii)
+    position = {c.name: i + _FIRST_COLUMN for i, c in enumerate(record.columns)}
+    hits = ", ".join(
+        f"CASE WHEN {rule.violated_when} THEN {i} END" for i, rule in enumerate(record.rules, 1)
+    )
+
+    def by_rule(values: list[str]) -> str:
+        return f"([{', '.join(values)}])[rule]"
+
+    columns = by_rule([quote(r.column) for r in record.rules])
+    return f"""
+        INSERT INTO faults
+        SELECT {index}, file_index, row_number,
+               {by_rule([str(position[r.column]) for r in record.rules])}, {columns},
+               {by_rule([quote(r.reason_code) for r in record.rules])},
+               name || ', row ' || row_number || ', column ' || {columns} || ': '
+               || {by_rule([quote(r.message) for r in record.rules])}
+               || '; correct it and deliver the row again.', NULL
+        FROM (
+            SELECT file_index, row_number,
+                   unnest(list_filter([{hits}], lambda x: x IS NOT NULL)) AS rule
+            FROM (SELECT *{tokens} FROM typed_{index} WHERE is_clean)
+        ) JOIN files USING (file_index)
+    """
+
+
 def _parse_faults(record: RecordContract, index: int) -> str:
     columns = len(record.delivered_columns)
+    said = " ".join(f"WHEN {quote(code)} THEN {quote(text)}" for code, text in PARSE_FAULTS.items())
     return f"""
         INSERT INTO faults
         SELECT {index}, file_index, row_number, {_WHOLE_ROW}, fault_column, parse_error,
                name || ', row ' || row_number || coalesce(', column ' || fault_column, '') || ': '
-               || CASE parse_error
-                   WHEN 'NOT_UTF8' THEN 'holds bytes that are not UTF-8'
-                   WHEN 'BAD_JSON' THEN 'is not a JSON object'
-                   ELSE 'has ' || column_count || ' columns instead of {columns}'
+               || CASE parse_error {said}
+                   ELSE 'has ' || coalesce(column_count, 0) || ' columns instead of {columns}'
                END || '; correct it and deliver the row again.', NULL
         FROM suspects WHERE parse_error IS NOT NULL
     """
+
+
+def _meaning(column: ColumnContract) -> str:
+    if column.format:
+        return f"{'an instant' if column.type == 'timestamp' else 'a date'} as {column.format}"
+    return _MEANINGS.get(column.type, "text")
 
 
 def _where(column: str) -> str:

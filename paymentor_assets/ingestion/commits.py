@@ -13,9 +13,9 @@ from paymentor_assets.audit.publications import RunInfo, newest, publish_heads
 from paymentor_assets.ingestion import recovery
 from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES, REJECTED_ROWS, raw_tables
-from paymentor_assets.ingestion.feed_batch import BatchResult
 from paymentor_assets.ingestion.intake import IncomingFile
 from paymentor_assets.ingestion.result import IngestionResult
+from paymentor_assets.ingestion.takings import LakeTakings
 from paymentor_assets.lenders import Lender
 from resources.clock import naive_utc
 from resources.crash_points import reach, register
@@ -30,38 +30,37 @@ register(
 
 
 def commit_accepted(
-    lake: Lakehouse,
+    takings: LakeTakings,
     run: RunInfo,
     lender: Lender,
     contract: FeedContract,
-    parts: Sequence[BatchResult],
     files: Sequence[IncomingFile],
     result: IngestionResult,
 ) -> None:
     """Accepted rows of one feed to its tables, one commit each."""
     for record in contract.records:
-        tables = [p.accepted[record.table] for p in parts if record.table in p.accepted]
-        rows = pa.concat_tables(tables) if tables else None
-        if rows is None or rows.num_rows == 0:
-            continue
-        table = raw_tables()[record.table]
-        result.note(table.name, lake.append(table, rows, _summary(run, lender, files)), rows)
-        reach("ingestion.after_raw_commit")
+        if _commit(takings, record.table, _summary(run, lender, files), result):
+            reach("ingestion.after_raw_commit")
 
 
 def commit_rejected(
-    lake: Lakehouse,
-    run: RunInfo,
-    lender: Lender,
-    rejected: Sequence[pa.Table],
-    result: IngestionResult,
+    takings: LakeTakings, run: RunInfo, lender: Lender, result: IngestionResult
 ) -> None:
     """Rejected rows of all feeds, one commit."""
-    if rejected:
-        rows = pa.concat_tables(rejected)
-        snapshot = lake.append(REJECTED_ROWS, rows, _summary(run, lender, result.files))
-        result.note(REJECTED_ROWS.name, snapshot, rows.drop_columns(["raw_record"]))
+    _commit(takings, REJECTED_ROWS.name, _summary(run, lender, result.files), result)
     reach("ingestion.after_rejected_rows")
+
+
+def _commit(
+    takings: LakeTakings, table: str, summary: dict[str, str], result: IngestionResult
+) -> bool:
+    rows = takings.of(table)
+    snapshot = rows.commit(summary)
+    if snapshot is None:
+        return False
+    hidden = [name for name in ("raw_record",) if name in rows.preview.column_names]
+    result.note(table, snapshot, rows.rows, rows.preview.drop_columns(hidden))
+    return True
 
 
 def commit_files(lake: Lakehouse, run: RunInfo, lender: Lender, result: IngestionResult) -> None:
@@ -76,7 +75,7 @@ def commit_files(lake: Lakehouse, run: RunInfo, lender: Lender, result: Ingestio
     for table in raw_tables().values():
         lake.ensure(table)
     snapshot = lake.append(INGESTED_FILES, rows, _summary(run, lender, decided))
-    result.note(INGESTED_FILES.name, snapshot, rows)
+    result.note(INGESTED_FILES.name, snapshot, rows.num_rows, rows.slice(0, 5))
     reach("ingestion.after_ingested_files")
 
 
@@ -84,7 +83,7 @@ def publish(lake: Lakehouse, run: RunInfo, lender: Lender, result: IngestionResu
     """Make everything recorded visible; nothing is published when nothing is new."""
     heads = recovery.unpublished_heads(lake, lender.lender_id)
     if heads:
-        days = [f.landed.business_date for f in result.files if f.landed.business_date]
+        days = [f.business_date for f in result.files if f.business_date]
         result.publication = publish_heads(
             lake,
             stage=recovery.STAGE,
@@ -106,7 +105,7 @@ def _file_row(file: IncomingFile, lender_id: str, run: RunInfo) -> dict[str, obj
         "feed": file.landed.feed,
         "uri": file.landed.uri,
         "etag": file.landed.etag,
-        "business_date": file.landed.business_date,
+        "business_date": file.business_date,
         "delivered_at_utc": naive_utc(delivered) if delivered else None,
         "known_at": naive_utc(file.known_at) if file.known_at else None,
         "received_at_utc": naive_utc(file.received_at),
@@ -125,7 +124,7 @@ def _file_row(file: IncomingFile, lender_id: str, run: RunInfo) -> dict[str, obj
 
 
 def _summary(run: RunInfo, lender: Lender, files: Iterable[IncomingFile]) -> dict[str, str]:
-    days = [f.landed.business_date for f in files if f.landed.business_date]
+    days = [f.business_date for f in files if f.business_date]
     return {
         "run-id": run.run_id,
         "code-version": run.code_version,

@@ -15,8 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
-import pyarrow as pa
-from pyiceberg.expressions import EqualTo
 
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import RunInfo, newest
@@ -27,8 +25,9 @@ from paymentor_assets.ingestion.commits import (
     commit_rejected,
     publish,
 )
-from paymentor_assets.ingestion.contracts.model import FeedContract, load_feeds
-from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.consents.facts import ConsentFacts, needs_facts
+from paymentor_assets.ingestion.contracts.model import FeedContract
+from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile, receive, settle_twins
 from paymentor_assets.ingestion.reconcile import (
@@ -39,15 +38,14 @@ from paymentor_assets.ingestion.reconcile import (
     waiting,
 )
 from paymentor_assets.ingestion.result import IngestionResult, Progress
+from paymentor_assets.ingestion.takings import LakeTakings
 from paymentor_assets.lenders import Lender, lender_named
 from resources.clock import FixedClock
 from resources.crash_points import reach, register
 from resources.duck import connect, quote
-from resources.lakehouse import Lakehouse
-from resources.landing_zone import LandedFile, LandingZone
+from resources.landing_zone import LandedFile
 from resources.locks import exclusive
 from resources.operational_store import OperationalStore
-from resources.vault import Vault
 
 register(
     "ingestion.after_files_noted",
@@ -58,18 +56,11 @@ register(
 
 #: Feeds whose rows are checked against another feed of the same run come after it.
 _AFTER = {"aa_deposits": "aa_consents"}
-#: Bytes of files that are staged together, and that go into one commit of a table at most.
-_STAGE_BYTES = 24 << 20
-_COMMIT_BYTES = 256 << 20
 _MEMORY_LIMIT = "512MB"
 
 
 def ingest(
-    lake: Lakehouse,
-    store: OperationalStore,
-    vault: Vault,
-    landing: LandingZone,
-    lenders: Mapping[str, Lender],
+    doors: Doors,
     run: RunInfo,
     *,
     lender_id: str,
@@ -79,10 +70,13 @@ def ingest(
     """Take in the lender's waiting files, or exactly `files` (failed ones among them, too).
 
     Safe to repeat after any death: the tables end as in an undisturbed run. A second run of the
-    same lender waits for the first. Raises NotFound for an unknown lender and PayMentorError when
-    another run holds the lender for too long.
+    same lender waits for the first. Raises NotFound for an unknown lender, ContractError when a
+    feed contract of the lender is malformed, and PayMentorError when another run holds the lender
+    for too long.
     """
-    lender = lender_named(lenders, lender_id)
+    lake, store, landing = doors.lake, doors.store, doors.landing
+    lender = lender_named(doors.lenders, lender_id)
+    feeds = doors.contracts.feeds(lender_id)
     report = progress or (lambda _: None)
     with exclusive(store, f"ingestion.{lender_id}"):
         todo = (
@@ -101,8 +95,8 @@ def ingest(
         result.dead_rows_deleted = recovery.discard_dead_rows(lake, lender_id, run)
         reach("ingestion.after_dead_rows_deleted")
         recorded = recovery.recorded_files(lake, lender_id)
-        result.files = receive(landing, lender, load_feeds(), todo, recorded, run.clock)
-        _take_in(lake, vault, landing, lender, run, result, report)
+        result.files = receive(landing, lender, feeds, todo, recorded, run.clock)
+        _take_in(doors, lender, feeds, run, result, report)
         settle_twins(result.files)
         commit_files(lake, run, lender, result)
         publish(lake, run, lender, result)
@@ -112,10 +106,9 @@ def ingest(
 
 
 def _take_in(
-    lake: Lakehouse,
-    vault: Vault,
-    landing: LandingZone,
+    doors: Doors,
     lender: Lender,
+    feeds: Mapping[str, FeedContract],
     run: RunInfo,
     result: IngestionResult,
     report: Callable[[Progress], None],
@@ -127,22 +120,29 @@ def _take_in(
             by_feed.setdefault(file.landed.feed, []).append(file)
     total = sum(map(len, by_feed.values()))
     done = 0
-    rejected: list[pa.Table] = []
+    lake = doors.lake
+    takings = LakeTakings(lake)
     for feed in sorted(by_feed, key=lambda f: (f in _AFTER, f)):
-        contract = load_feeds()[feed]
-        consents = _known_consents(lake, lender, contract)
-        for group in _batches(by_feed[feed], _COMMIT_BYTES):
-            parts = []
-            # The scratch is gone before the commit, which needs the memory itself.
-            with _scratch() as con:
-                context = Context(con, landing, vault, lender, run.clock)
-                for batch in _batches(group, _STAGE_BYTES):
-                    report(Progress(feed, done, total))
-                    parts.append(process(context, contract, batch, consents))
-                    done += len(batch)
-            rejected += [p.rejected for p in parts if p.rejected.num_rows]
-            commit_accepted(lake, run, lender, contract, parts, group, result)
-    commit_rejected(lake, run, lender, rejected, result)
+        contract, files = feeds[feed], by_feed[feed]
+        report(Progress(feed, done, total))
+        # The scratch is gone before the commit, which needs the memory itself.
+        with scratch() as (con, folder):
+            context = Context(
+                con,
+                doors.landing,
+                doors.vault,
+                doors.pgp_keys,
+                lender,
+                run.clock,
+                folder,
+                doors.session_keys(lender.lender_id),
+            )
+            # The artefacts of this run were committed before the payloads.
+            consents = ConsentFacts.of(lake, lender.lender_id) if needs_facts(contract) else None
+            process(context, contract, files, takings, consents)
+        commit_accepted(takings, run, lender, contract, files, result)
+        done += len(files)
+    commit_rejected(takings, run, lender, result)
 
 
 def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> None:
@@ -182,35 +182,12 @@ def _index_status(file: IncomingFile) -> str:
     return file.status
 
 
-def _known_consents(lake: Lakehouse, lender: Lender, contract: FeedContract) -> pa.Table | None:
-    """Consent artefacts on record; those of this run were committed before the deposits."""
-    if contract.format != "aa_deposits":
-        return None
-    table = raw_tables()["raw.aa_consents"]
-    lake.ensure(table)
-    return lake.scan(
-        table.name,
-        row_filter=EqualTo("_lender_id", lender.lender_id),
-        columns=("consent_id", "customer_id"),
-    )
-
-
-def _batches(files: Sequence[IncomingFile], limit: int) -> Iterator[list[IncomingFile]]:
-    batch: list[IncomingFile] = []
-    size = 0
-    for file in files:
-        if batch and size + file.landed.size > limit:
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += file.landed.size
-    if batch:
-        yield batch
-
-
 @contextmanager
-def _scratch() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private DuckDB that spills into a folder only this user can read, gone afterwards."""
+def scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A private DuckDB, and the folder it spills into, which only this user can read.
+
+    Contracts hold conditions in SQL; the connection reaches no file and no network.
+    """
     with (
         TemporaryDirectory(prefix="paymentor-ingestion-") as folder,
         connect(memory_limit=_MEMORY_LIMIT) as con,
@@ -218,4 +195,6 @@ def _scratch() -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute(f"SET temp_directory = {quote(str(Path(folder) / 'spill'))}")
         # Nothing relies on the order of rows but the final, sorted export.
         con.execute("SET preserve_insertion_order = false")
-        yield con
+        con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
+        yield con, Path(folder)

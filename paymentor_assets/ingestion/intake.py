@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
@@ -47,6 +48,7 @@ class IncomingFile:
     received_at: datetime
     file_index: int = 0
     file_id: str = ""
+    business_date: date | None = None
     known_at: datetime | None = None
     is_history_load: bool = False
     contract_version: str = ""
@@ -58,6 +60,8 @@ class IncomingFile:
     message: str | None = None
     was_recorded: bool = False
     twin: IncomingFile | None = None
+    #: Faults by reason code, as far as the file was read.
+    faults: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
@@ -74,12 +78,22 @@ class IncomingFile:
         self.status = "rejected"
         self.reason_code = error.reason_code
         self.message = str(error)
-        self.rows_total = self.rows_accepted = self.rows_rejected = 0
+        self._forget_rows()
 
     def leave(self, why: str) -> None:
         """Leave the file for another try."""
         self.status = "unfinished"
         self.message = f"{self.name} {why}; it will be tried again."
+        self._forget_rows()
+
+    def start_over(self) -> None:
+        """Forget what a failed batch found out about the file."""
+        self.status = self.reason_code = self.message = None
+        self._forget_rows()
+
+    def _forget_rows(self) -> None:
+        self.rows_total = self.rows_accepted = self.rows_rejected = 0
+        self.faults.clear()
 
 
 def receive(
@@ -184,22 +198,48 @@ def judge(
                 f"{landed.feed!r}; its feeds are {', '.join(sorted(lender.feeds))}.",
             )
         file.contract_version = contract.contract_version
-        if landed.name_error is not None or landed.business_date is None:
-            raise RejectedFile("BAD_FILE_NAME", landed.name_error or f"{file.name} has no date.")
-        file.known_at = now if replaces_another else _known_at(file, lender, now)
-        file.is_history_load = now - file.known_at > HISTORY_AFTER
-        if landed.business_date > lender.local_day(file.known_at):
-            raise RejectedFile(
-                "FUTURE_FILE",
-                f"{file.name}: its business date {landed.business_date} lies after the day it "
-                f"was delivered ({lender.local_day(file.known_at)}); correct the name.",
-            )
+        if contract.naming == "any":
+            file.known_at = now
+            file.business_date = lender.local_day(now)
+        else:
+            _judge_name(file, lender, now, replaces_another=replaces_another)
+        _judge_age(file, lender, contract)
         if landed.size == 0:
             raise RejectedFile(
                 "EMPTY_FILE", f"{file.name} holds no byte; deliver the file again, complete."
             )
     except RejectedFile as error:
         file.refuse(error)
+
+
+def _judge_name(
+    file: IncomingFile, lender: Lender, now: datetime, *, replaces_another: bool
+) -> None:
+    landed = file.landed
+    file.business_date = landed.business_date
+    if landed.name_error is not None or landed.business_date is None:
+        raise RejectedFile("BAD_FILE_NAME", landed.name_error or f"{file.name} has no date.")
+    file.known_at = now if replaces_another else _known_at(file, lender, now)
+    file.is_history_load = now - file.known_at > HISTORY_AFTER
+    if landed.business_date > lender.local_day(file.known_at):
+        raise RejectedFile(
+            "FUTURE_FILE",
+            f"{file.name}: its business date {landed.business_date} lies after the day it "
+            f"was delivered ({lender.local_day(file.known_at)}); correct the name.",
+        )
+
+
+def _judge_age(file: IncomingFile, lender: Lender, contract: FeedContract) -> None:
+    if contract.max_age_days is None or file.business_date is None or file.known_at is None:
+        return
+    age = (lender.local_day(file.known_at) - file.business_date).days
+    if age > contract.max_age_days:
+        raise RejectedFile(
+            "STALE_FILE",
+            f"{file.name} was delivered {age} days after its business date, and the contract of "
+            f"feed {contract.feed} allows {contract.max_age_days}; deliver a newer file, or "
+            "correct the contract.",
+        )
 
 
 def _known_at(file: IncomingFile, lender: Lender, now: datetime) -> datetime:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from paymentor_assets.ingestion.checks import VALUE
 from paymentor_assets.ingestion.contracts.model import FeedContract, RecordContract
 from paymentor_assets.ingestion.contracts.tables import REJECTED_ROWS
-from paymentor_assets.ingestion.parsers.aa_deposits import TRANSACTIONS
+from paymentor_assets.ingestion.parsers.interface import Parser
 from resources.duck import quote
 from resources.vault import Vault
 
@@ -22,6 +22,7 @@ _FORM_CODES = "('BAD_TYPE', 'NOT_IN_LIST', 'BAD_PATTERN')"
 def rejected_rows(
     con: duckdb.DuckDBPyConnection,
     contract: FeedContract,
+    parser: Parser,
     vault: Vault,
     *,
     lender_id: str,
@@ -29,12 +30,12 @@ def rejected_rows(
 ) -> pa.Table:
     """One row of REJECTED_ROWS for every rejected input row of files that are not refused.
 
-    Reads `faults`, `fields_<i>`, `records` and `files`. The first fault gives column and reason
-    code; the message has all of them.
+    Reads `faults`, `fields_<i>`, `files` and the parser's scratch tables. The first fault gives
+    column and reason code; the message has all of them.
     """
     parts = []
     for index, record in enumerate(contract.records):
-        rows = con.execute(_rejects_sql(contract, record, index)).to_arrow_table()
+        rows = con.execute(_rejects_sql(contract, record, index, parser)).to_arrow_table()
         if rows.num_rows == 0:
             continue
         sealed = [
@@ -60,12 +61,12 @@ def rejected_rows(
     return pa.concat_tables(parts).cast(REJECTED_ROWS.schema)
 
 
-def _rejects_sql(contract: FeedContract, record: RecordContract, index: int) -> str:
+def _rejects_sql(contract: FeedContract, record: RecordContract, index: int, parser: Parser) -> str:
     shown = [
         quote(MASK) if c.pii else f"coalesce(v.\"{c.name}\", '')" for c in record.delivered_columns
     ]
     preview = f"left({f' || {quote(contract.delimiter)} || '.join(shown)}, {_PREVIEW_LENGTH})"
-    original, source = _original(contract, index)
+    original, source = parser.original(index)
     return f"""
         SELECT files.file_id, r.row_number, r.column_name, r.reason_code, r.message,
                CASE WHEN v.parse_error IS NOT NULL OR r.looks_shifted THEN {quote(MASK)}
@@ -95,22 +96,3 @@ def _rejects_sql(contract: FeedContract, record: RecordContract, index: int) -> 
         WHERE NOT files.is_refused
         ORDER BY file_index, row_number
     """
-
-
-def _original(contract: FeedContract, index: int) -> tuple[str, str]:
-    """SQL of the original bytes of a rejected row, and the join it needs."""
-    if index == 0:
-        return "coalesce(o.original, encode(o.record))", (
-            "JOIN records AS o ON o.file_index = v.file_index AND o.row_number = v.line_number"
-        )
-    # A nested record: its own piece of the line. A lone transaction stands without an array.
-    path = quote(TRANSACTIONS)
-    item = (
-        f"CASE json_type(o.record, {path}) WHEN 'ARRAY' THEN json_extract(o.record, "
-        f"'{TRANSACTIONS}[' || (v.row_number - p.row_number - 1) || ']') "
-        f"ELSE json_extract(o.record, {path}) END"
-    )
-    return f"encode(coalesce(CAST({item} AS VARCHAR), 'null'))", (
-        "JOIN records AS o ON o.file_index = v.file_index AND o.row_number = v.line_number "
-        "JOIN fields_0 AS p ON p.file_index = v.file_index AND p.line_number = v.line_number"
-    )

@@ -40,8 +40,8 @@ class IngestionResult:
         """Whether the run committed nothing to the lakehouse."""
         return not self.snapshots
 
-    def note(self, table: str, snapshot_id: int, rows: pa.Table) -> None:
+    def note(self, table: str, snapshot_id: int, rows: int, preview: pa.Table) -> None:
         """Remember one commit."""
         self.snapshots[table] = snapshot_id
-        self.rows_added[table] = self.rows_added.get(table, 0) + rows.num_rows
-        self.previews.setdefault(table, rows.slice(0, 5))
+        self.rows_added[table] = self.rows_added.get(table, 0) + rows
+        self.previews.setdefault(table, preview)

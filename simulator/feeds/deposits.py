@@ -99,8 +99,12 @@ def _full_reads(consent: ConsentState, state: DepositState, day: int) -> Ints:
 
 def _usable(consent: ConsentState, day: int) -> npt.NDArray[np.bool_]:
     """Consents that are active, already given and not yet expired when `day` is fetched."""
-    given = consent.created <= day_start(day) + _FETCH_SECONDS
-    return given & (consent.status == consents.ACTIVE) & (consent.expiry > day)
+    usable: npt.NDArray[np.bool_] = (
+        (consent.status == consents.ACTIVE)
+        & (consent.created <= day_start(day) + _FETCH_SECONDS)
+        & (consent.expiry > day)
+    )
+    return usable
 
 
 def _summary_reads(book: LoanBook, consent: ConsentState, day: int) -> Ints:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -29,7 +28,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 def a_file(name: str) -> Waiting:
     uri = f"meridian/portfolio/{name}"
-    return Waiting(landed_file(uri, etag="e", size=1, path=Path(uri)), 0)
+    return Waiting(landed_file(uri, etag="e", size=1), 0)
 
 
 def test_the_definitions_load_with_all_sensors(production: dg.Definitions) -> None:

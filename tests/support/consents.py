@@ -7,8 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from paymentor_assets.ingestion.consents.fetches import EARLIER_FETCHES, KNOWN_CONSENTS
-from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.consents.facts import ConsentFacts
 
 
 def consent_row(number: int = 1, **changes: object) -> dict[str, Any]:
@@ -34,16 +33,13 @@ def consent_row(number: int = 1, **changes: object) -> dict[str, Any]:
     return row | changes
 
 
-def known(
+def consent_facts(
     consents: list[dict[str, Any]] | None = None, fetches: list[dict[str, Any]] | None = None
-) -> tuple[pa.Table, pa.Table]:
-    """The relations `known_consents` (by default of C1 and C2) and `earlier_fetches`."""
+) -> ConsentFacts:
+    """Facts of these artefacts (by default of C1 and C2) and these earlier fetches."""
     rows = [consent_row(1), consent_row(2)] if consents is None else consents
-    return (
-        pa.Table.from_pylist(rows, schema=_schema("raw.aa_consents", KNOWN_CONSENTS)),
-        pa.Table.from_pylist(fetches or [], schema=_schema("raw.aa_accounts", EARLIER_FETCHES)),
+    nothing = ConsentFacts.none()
+    return ConsentFacts(
+        pa.Table.from_pylist(rows, schema=nothing.artefacts.schema),
+        pa.Table.from_pylist(fetches or [], schema=nothing.fetches.schema),
     )
-
-
-def _schema(table: str, columns: tuple[str, ...]) -> pa.Schema:
-    return pa.schema([raw_tables()[table].schema.field(name) for name in columns])

@@ -20,15 +20,18 @@ from typing import Any
 import pyarrow as pa
 
 from paymentor_assets.audit.publications import RunInfo
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import ContractBook, load_feeds
 from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.ingest import ingest
 from paymentor_assets.ingestion.result import IngestionResult
 from paymentor_assets.lenders import Lender
 from resources.clock import FixedClock
 from resources.lakehouse import Lakehouse
-from resources.landing_zone import LandedFile, LocalLandingZone
+from resources.landing_zone import LandedFile, LandingZone, LocalLandingZone
+from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
+from resources.session_keys import SessionKeys
 from resources.vault import Reveal, Vault
 
 DAY = date(2026, 6, 30)
@@ -110,14 +113,23 @@ class LandingHouse:
         """One ingestion run."""
         lender = lender or self.lender
         return ingest(
-            self.lake,
-            self.store,
-            self.vault,
-            self.landing,
-            {lender.lender_id: lender},
+            self.doors(lender),
             RunInfo(run_id, "test", FixedClock(self.now)),
             lender_id=lender.lender_id,
             files=files,
+        )
+
+    def doors(self, *lenders: Lender, landing: LandingZone | None = None) -> Doors:
+        """The doors of a run of these lenders, by default of the house's own."""
+        return Doors(
+            self.lake,
+            self.store,
+            self.vault,
+            landing or self.landing,
+            {lender.lender_id: lender for lender in lenders or (self.lender,)},
+            ContractBook(self.root / "lenders"),
+            lambda lender_id: PgpKeys.load(self.root / "keys", lender_id),
+            lambda lender_id: SessionKeys(self.root / "keys", lender_id),
         )
 
     def rows(self, table: str) -> list[dict[str, Any]]:

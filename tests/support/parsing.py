@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -25,12 +27,13 @@ class Parsed:
         return next(r for r in self.rows[record] if r["row_number"] == number)
 
 
-def parse(parser: Parser, *files: bytes, records: int = 1) -> Parsed:
+def parse(parser: Parser, *files: bytes, records: int = 1, names: Sequence[str] = ()) -> Parsed:
     """Run the parser over the files; raises RejectedFile as the parser does."""
     parsed = Parsed({i: [] for i in range(records)}, {i: {} for i in range(records)})
-    with duckdb.connect() as con:
+    with duckdb.connect() as con, TemporaryDirectory() as scratch:
         for index, content in enumerate(files):
-            for batch in parser.read(Source(BytesIO(content), index, f"file_{index}")):
+            name = names[index] if names else f"file_{index}"
+            for batch in parser.read(Source(BytesIO(content), index, name, Path(scratch))):
                 _stage(con, parser, batch, parsed)
     return parsed
 

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("paymentor_assets", "resources", "sensors")
+SOURCES = ("api", "paymentor_assets", "resources", "sensors")
 
 
 def registered() -> dict[str, Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("paymentor_assets", "resources", "sensors", "simulator")
+PACKAGES = ("api", "paymentor_assets", "resources", "sensors", "simulator")
 
 #: In lineage order: a stage imports only the stages before it. `audit` and the modules beside the
 #: stages are the ground all of them stand on. Offers come before strategies, because a credit offer
@@ -102,7 +102,7 @@ def test_resources_know_nothing_above_them() -> None:
     wrong = [
         str(found)
         for found in _all_imports("resources")
-        for above in ("paymentor_assets", "sensors", "simulator")
+        for above in ("api", "paymentor_assets", "sensors", "simulator")
         if _is_of(found.module, above)
     ]
     assert not wrong, "\n".join(wrong)
@@ -136,6 +136,18 @@ def test_only_definitions_import_sensors() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_only_commands_import_what_calls_in() -> None:
+    commands = ROOT / "paymentor_assets" / "commands"
+    wrong = [
+        str(found)
+        for package in PACKAGES
+        if package != "api"
+        for found in _all_imports(package)
+        if _is_of(found.module, "api") and commands not in found.path.parents
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_only_the_cli_imports_the_simulator_and_lazily() -> None:
     wrong = [
         str(found)
@@ -152,7 +164,7 @@ def test_the_simulator_knows_nothing_of_the_platform() -> None:
     wrong = [
         str(found)
         for found in _all_imports("simulator")
-        for platform in ("paymentor_assets", "sensors")
+        for platform in ("api", "paymentor_assets", "sensors")
         if _is_of(found.module, platform)
     ]
     assert not wrong, "\n".join(wrong)
@@ -161,7 +173,7 @@ def test_the_simulator_knows_nothing_of_the_platform() -> None:
 def test_dagster_is_imported_only_in_the_faces() -> None:
     wrong = [
         str(found)
-        for package in ("paymentor_assets", "resources", "simulator")
+        for package in ("api", "paymentor_assets", "resources", "simulator")
         for found in _all_imports(package)
         if found.module.split(".")[0].startswith("dagster")
         and not (package == "paymentor_assets" and _is_a_face(found.path))

@@ -1,4 +1,4 @@
-"""The form of a feed contract, and the loader of the contracts in `feeds/`.
+"""The form of a feed contract: what ingestion knows, whatever document it was read from.
 
 A contract says everything that ingestion knows about a feed: columns, types, keys, ranges, which
 columns hold personal data, and the table each record goes to. `contract_version` is a hash of that
@@ -10,17 +10,10 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from resources.errors import ContractError
-
-FEEDS_DIR = Path(__file__).parent / "feeds"
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 ColumnType = Literal[
     "text", "date", "local_date", "timestamp", "decimal", "integer", "double", "boolean"
@@ -29,16 +22,27 @@ Format = Literal[
     "delimited",
     "json_lines",
     "parquet",
-    "aa_consents",
     "aa_deposits",
     "change_log",
     "metro2",
     "tudf",
     "us_dnc",
 ]
-PiiKind = Literal["name", "phone", "email", "national_id", "aa_handle", "narration"]
+PiiKind = Literal[
+    "name",
+    "phone",
+    "email",
+    "national_id",
+    "aa_handle",
+    "narration",
+    "account_number",
+    "address",
+    "birth_date",
+]
 #: Kinds whose values can be revealed again by the vault; the others only ever exist as tokens.
-REVERSIBLE_KINDS: frozenset[str] = frozenset({"name", "phone", "email", "national_id", "aa_handle"})
+REVERSIBLE_KINDS: frozenset[str] = frozenset(
+    {"name", "phone", "email", "national_id", "aa_handle", "account_number"}
+)
 
 
 class ColumnContract(BaseModel):
@@ -163,7 +167,8 @@ class FeedContract(BaseModel):
     file as a whole must keep to.
 
     `naming` is `dated` where names carry the business date (`<feed>_<YYYY-MM-DD>…`) and `any`
-    where a machine gives the names; then the day of delivery is the business date. A file is
+    where a machine gives the names; then the day of delivery is the business date. `trailer` says
+    whether a format that ends with counts and sums must keep to them. A file is
     refused as a whole when it holds fewer rows than `min_rows` or more than `max_rows`, when more
     than `max_rejected_share` of its rows break the contract (default: the lender's), or when it is
     delivered more than `max_age_days` after its business date.
@@ -180,6 +185,7 @@ class FeedContract(BaseModel):
     encryption: Encryption | None = None
     naming: Literal["dated", "any"] = "dated"
     may_be_empty: bool = False
+    trailer: Literal["checked", "ignored"] = "checked"
     min_rows: int | None = Field(default=None, ge=0)
     max_rows: int | None = Field(default=None, ge=1)
     max_rejected_share: float | None = Field(default=None, ge=0, le=1)
@@ -196,31 +202,3 @@ class FeedContract(BaseModel):
     def header(self) -> tuple[str, ...]:
         """Column names as a file of named columns delivers them."""
         return tuple(c.delivered_as or c.name for c in self.records[0].delivered_columns)
-
-
-def load_feed(path: Path) -> FeedContract:
-    """Read one contract; raises ContractError naming the file and every fault in it."""
-    try:
-        contract = FeedContract.model_validate(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, re.error) as error:
-        raise ContractError(f"{path} cannot be read as a feed contract: {error}") from error
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors()
-        )
-        raise ContractError(f"{path} is not a feed contract: {faults}.") from error
-    if contract.feed != path.stem:
-        raise ContractError(f"{path} names feed {contract.feed!r}; rename one of them.")
-    return contract
-
-
-@cache
-def load_feeds() -> dict[str, FeedContract]:
-    """Every feed contract of the platform by feed name."""
-    feeds = [load_feed(path) for path in sorted(FEEDS_DIR.glob("*.yaml"))]
-    return {contract.feed: contract for contract in feeds}
-
-
-def feed_of_table() -> dict[str, FeedContract]:
-    """Which feed fills which `raw.*` table."""
-    return {record.table: feed for feed in load_feeds().values() for record in feed.records}

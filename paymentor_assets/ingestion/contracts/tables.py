@@ -6,11 +6,8 @@ from functools import cache
 
 import pyarrow as pa
 
-from paymentor_assets.ingestion.contracts.model import (
-    ColumnContract,
-    RecordContract,
-    load_feeds,
-)
+from paymentor_assets.ingestion.contracts.book import load_feeds
+from paymentor_assets.ingestion.contracts.model import ColumnContract, RecordContract
 from resources.lakehouse import MONEY, TIMESTAMP, TableContract, column
 
 ARROW_TYPES: dict[str, pa.DataType] = {

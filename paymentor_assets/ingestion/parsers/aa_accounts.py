@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
 import duckdb
@@ -79,7 +79,7 @@ class AaAccounts:
         if beginning.removeprefix(BOM).lstrip().startswith(b"<"):
             documents = read_envelopes(stream, source.name)
         else:
-            documents = read_lines(Source(stream, source.file_index, source.name), self._keys)
+            documents = read_lines(replace(source, stream=stream), self._keys)
         shared = [self._accounts.names.index(column.name) for column in self._inherited]
         rows = _Rows(source.file_index, self._accounts, self._transactions, shared)
         for document in documents:

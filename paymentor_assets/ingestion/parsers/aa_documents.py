@@ -13,16 +13,6 @@ from typing import Any
 #: ReBIT schemas that are read: v1.1 and v1.2 (retired in July 2025, still delivered) and v2.0.0.
 _KNOWN_VERSIONS = re.compile(r"1\.[0-2](\.\d)?|2\.0(\.0)?")
 
-#: Sentences on the parse errors of Account Aggregator data, after "<file>, row <n>: ".
-FAULTS = {
-    "BAD_XML": "is not an <FI> element around exactly one <Account>",
-    "UNKNOWN_VERSION": "is of a schema version that is not read (1.0 to 1.2 and 2.0.0 are)",
-    "DECRYPTION_FAILED": "cannot be decrypted with the session key that the envelope names",
-    "KEY_EXPIRED": "is sealed with a key that had expired when the data was fetched",
-    "UNSUPPORTED_CURVE": "is sealed with a Weierstrass key of curve Curve25519, which is not the "
-    "X25519 of RFC 7748; ask the institution for an X25519 key",
-}
-
 
 @dataclass(slots=True)
 class AccountDocument:

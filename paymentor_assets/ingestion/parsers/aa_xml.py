@@ -135,7 +135,11 @@ class _Reading:
         """The accounts that ended in `piece`."""
         self._pending.append(piece)
         self.pending_bytes += len(piece)
-        ended = [e for _, e in self._parser.read_events() if _is_at_top(e)]
+        ended = [
+            element
+            for _, element in self._parser.read_events()
+            if isinstance(element, etree._Element) and _is_at_top(element)
+        ]
         if not ended:
             return
         source = b"".join(self._pending)
@@ -178,7 +182,7 @@ class _Reading:
         accounts = [child for child in element if _local(child) == "Account"]
         if len(accounts) != 1:
             return AccountDocument(original, error="BAD_XML")
-        envelope: dict[str, Any] = dict(element.attrib)
+        envelope: dict[str, Any] = dict(element.items())
         envelope["account"] = _account(accounts[0])
         return document_of(original, envelope)
 
@@ -202,11 +206,11 @@ def _is_at_top(element: etree._Element) -> bool:
 
 
 def _account(element: etree._Element) -> dict[str, Any]:
-    account: dict[str, Any] = dict(element.attrib)
+    account: dict[str, Any] = dict(element.items())
     for child in element:
         if _local(child) == "Transactions":
             rows = [dict(t.items()) for t in child.iterchildren("{*}Transaction")]
-            account["transactions"] = {**child.attrib, "transaction": rows}
+            account["transactions"] = {"transaction": rows}
         else:
             _add(account, child)
     return account
@@ -216,7 +220,7 @@ def _add(members: dict[str, Any], element: etree._Element) -> None:
     """`<Holder name="…"/>` becomes the member `holder`; a repeated element becomes a list."""
     name = _local(element)
     name = name[:1].lower() + name[1:]
-    value: Any = dict(element.attrib)
+    value: Any = dict(element.items())
     for child in element:
         _add(value, child)
     if not value:
@@ -236,7 +240,8 @@ def _local(element: etree._Element) -> str:
 
 def _malformed(error: etree.XMLSyntaxError, name: str) -> RejectedFile:
     # The code and not lxml's sentence, which quotes names from the file.
-    kind = etree.ErrorTypes._getName(error.code, "malformed")
+    last = error.error_log.last_error
+    kind = last.type_name if last is not None else "malformed"
     return RejectedFile(
         "UNREADABLE",
         f"{name}, line {error.position[0]}: not well-formed XML ({kind}); correct it and deliver "

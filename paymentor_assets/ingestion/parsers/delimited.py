@@ -3,19 +3,67 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
+import pyarrow as pa
 
 from paymentor_assets.ingestion.contracts.model import FeedContract
-from paymentor_assets.ingestion.parsers.json_lines import STAGED
-from paymentor_assets.ingestion.parsers.lines import RecordReader
+from paymentor_assets.ingestion.parsers.interface import STAGED, Source
+from paymentor_assets.ingestion.parsers.lines import RECORD_SCHEMA, RecordReader, original_record
 from resources.duck import quote
 from resources.errors import RejectedFile
 
 #: What foreign bytes were read as; tells which column they stand in.
 _REPLACED = 0xFFFD
 _OTHER_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
+
+
+class Delimited:
+    """CSV and its kin: a header of the contract's columns in any order, then one row a record."""
+
+    def __init__(self, contract: FeedContract) -> None:
+        self._contract = contract
+        self._headers: dict[int, tuple[str, ...]] = {}
+
+    def tables(self) -> Mapping[str, pa.Schema]:
+        """The records, cut but not split."""
+        return {"records": RECORD_SCHEMA}
+
+    def read(self, source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
+        """Records of one file.
+
+        Raises RejectedFile: EMPTY_FILE, HEADER_MISMATCH, TRUNCATED_FILE or UNREADABLE.
+        """
+        delimiter = self._contract.delimiter
+        reader = RecordReader(source.stream, source.file_index, source.name, delimiter)
+        header = read_header(reader, self._contract)
+        self._headers[source.file_index] = header
+        for batch in reader.records():
+            yield {"records": batch}
+        check_ending(reader, len(header), delimiter)
+
+    def stage(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Table `fields_0` from table `records`.
+
+        The columns of a record with a parse_error (wrong number of columns, not UTF-8) mean
+        nothing.
+        """
+        wanted = {
+            c.delivered_as or c.name: c.name for c in self._contract.records[0].delivered_columns
+        }
+        names = ", ".join(f'"{n}" VARCHAR' for n in wanted.values())
+        con.execute(f"CREATE OR REPLACE TEMP TABLE fields_0 ({STAGED}, {names})")
+        files: dict[tuple[str, ...], list[int]] = {}
+        for (index,) in con.execute("SELECT DISTINCT file_index FROM records").fetchall():
+            files.setdefault(self._headers[index], []).append(index)
+        for header, indices in files.items():
+            sql = fields_sql(header, wanted, sorted(indices), self._contract.delimiter)
+            con.execute(f"INSERT INTO fields_0 {sql}")
+
+    def original(self, index: int) -> tuple[str, str]:
+        """The record's own bytes."""
+        return original_record()
 
 
 def read_header(reader: RecordReader, contract: FeedContract) -> tuple[str, ...]:
@@ -81,25 +129,11 @@ def check_ending(reader: RecordReader, columns: int, delimiter: str) -> None:
         )
 
 
-def stage_delimited(
-    con: duckdb.DuckDBPyConnection,
-    contract: FeedContract,
-    headers: dict[tuple[str, ...], list[int]],
-) -> None:
-    """Table `fields_0` from table `records`: place, parse_error, one text a column.
-
-    `headers` maps each order of columns to the files that have it. Blank text is NULL. The
-    columns of a record with a parse_error (wrong number of columns, not UTF-8) mean nothing.
-    """
-    names = ", ".join(f'"{n}" VARCHAR' for n in contract.header)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE fields_0 ({STAGED}, {names})")
-    for header, files in headers.items():
-        con.execute(_fields_sql(header, contract.header, files, contract.delimiter))
-
-
-def _fields_sql(
-    header: Sequence[str], wanted: Sequence[str], files: Sequence[int], delimiter: str
+def fields_sql(
+    header: Sequence[str], wanted: Mapping[str, str], files: Sequence[int], delimiter: str
 ) -> str:
+    """A SELECT of STAGED and the wanted columns (delivered name -> name) from table `records`, for
+    files that have this header."""
     d = quote(delimiter)
     escaped = rf"\x{{{ord(delimiter):02x}}}"
     pattern = quote(rf'("(?:[^"]|"")*"|[^"{escaped}]*){escaped}')
@@ -108,7 +142,9 @@ def _fields_sql(
         """CASE WHEN x[1] = '"' THEN replace(x[2:-2], '""', '"') ELSE x END)"""
     )
     position = {name: i for i, name in enumerate(header, start=1)}
-    columns = ", ".join(f"nullif(f[{position[n]}], '') AS \"{n}\"" for n in wanted)
+    columns = ", ".join(
+        f"nullif(f[{position[delivered]}], '') AS \"{name}\"" for delivered, name in wanted.items()
+    )
     names = f"[{', '.join(map(quote, header))}]"
     # trim() costs more than all the splitting, and hardly any record needs it.
     padding = (
@@ -116,11 +152,10 @@ def _fields_sql(
         f"OR contains(record, {quote(delimiter + ' ')}) OR contains(record, '\"')"
     )
     return f"""
-        INSERT INTO fields_0
-        SELECT file_index, row_number, row_number, parse_error,
+        SELECT file_index, row_number, row_number AS line_number, parse_error,
                CASE WHEN NOT is_utf8 AND column_count = {len(header)} THEN ({names})[list_position(
-                   list_transform(f, lambda x: contains(x, chr({_REPLACED}))), true)] END,
-               column_count, {columns}
+                   list_transform(f, lambda x: contains(x, chr({_REPLACED}))), true)]
+               END AS fault_column, column_count, {columns}
         FROM (
             SELECT *, CASE WHEN NOT is_utf8 THEN 'NOT_UTF8'
                            WHEN column_count <> {len(header)} THEN 'WRONG_COLUMN_COUNT'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import duckdb
@@ -35,11 +36,13 @@ STAGED_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Source:
-    """One file as a parser sees it: its plain bytes, and how sentences call it."""
+    """One file as a parser sees it: its plain bytes, how sentences call it (ending with its name as
+    delivered), and a private folder for formats that must be read from their end."""
 
     stream: BinaryIO
     file_index: int
     name: str
+    scratch: Path
 
 
 class Parser(Protocol):
@@ -51,7 +54,7 @@ class Parser(Protocol):
     """
 
     def tables(self) -> Mapping[str, pa.Schema]:
-        """The scratch tables that `read` fills; the first one decides how much was read."""
+        """The scratch tables that `read` fills."""
         ...
 
     def read(self, source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:

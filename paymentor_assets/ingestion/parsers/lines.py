@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import BinaryIO
 
 import numpy as np
@@ -41,12 +40,19 @@ RECORD_SCHEMA = pa.schema(
 )
 
 
+def original_record() -> tuple[str, str]:
+    """SQL for the original bytes of a record in table `records`; see `Parser.original`."""
+    return "coalesce(o.original, encode(o.record))", (
+        "JOIN records AS o ON o.file_index = v.file_index AND o.row_number = v.line_number"
+    )
+
+
 @dataclass
 class RecordReader:
     """Cuts one file into records.
 
-    After `records()` is exhausted: `rows` (records after the header), `digest` (SHA-256 of all
-    bytes), `is_terminated` (did the last line end with a newline?), `last_record` (its text).
+    After `records()` is exhausted: `rows` (records after the header), `is_terminated` (did the last
+    line end with a newline?), `last_record` (its text).
     """
 
     stream: BinaryIO
@@ -56,10 +62,8 @@ class RecordReader:
     rows: int = 0
     is_terminated: bool = True
     last_record: str = ""
-    digest: str = ""
 
     def __post_init__(self) -> None:
-        self._hash = sha256()
         self._carry = b""
         self._at_end = False
 
@@ -94,11 +98,9 @@ class RecordReader:
             if len(self._carry) > MAX_RECORD_BYTES:
                 raise self._unclosed()
             self._fill()
-        self.digest = self._hash.hexdigest()
 
     def _fill(self) -> None:
         block = self.stream.read(BLOCK_BYTES)
-        self._hash.update(block)
         self._carry += block
         # One byte short of a block is not the end for a stream; only nothing is.
         self._at_end = not block

@@ -10,21 +10,24 @@ from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile
+from paymentor_assets.ingestion.takings import DryTakings
 from paymentor_assets.lenders import Lender
 from resources.clock import FixedClock
 from resources.duck import connect
 from resources.landing_zone import LandedFile
+from resources.openpgp import PgpKeys
 from resources.vault import Vault
+from tests.support.consents import consent_facts
 from tests.support.landing_house import (
     DAY,
     DELIVERED,
@@ -102,6 +105,10 @@ class Memory:
         return io.BytesIO(self._files[uri])
 
 
+def no_keys(lender_id: str) -> PgpKeys:
+    raise AssertionError("no file of these is encrypted")
+
+
 def check(
     vault: Vault,
     lender: Lender,
@@ -112,24 +119,29 @@ def check(
     named = {f"meridian/{feed}/{i}": content for i, content in enumerate(contents)}
     files = [
         IncomingFile(
-            LandedFile(uri, "e", len(content), "meridian", feed, DAY, DELIVERED, Path(uri)),
+            LandedFile(uri, "e", len(content), "meridian", feed, DAY, DELIVERED),
             attempts=1,
             received_at=NOW,
             file_id=sha256(content).hexdigest(),
+            business_date=DAY,
             known_at=DELIVERED,
         )
         for uri, content in named.items()
     ]
-    consents = pa.table({"consent_id": ["CO1", "CO2"], "customer_id": ["C1", "C2"]})
-    with connect(threads=1) as con:
-        context = Context(con, Memory(named), vault, lender, FixedClock(NOW))
-        result = process(context, load_feeds()[feed], files, consents)
+    consents = consent_facts()
+    takings = DryTakings()
+    with connect(threads=1) as con, TemporaryDirectory() as scratch:
+        context = Context(
+            con, Memory(named), vault, no_keys, lender, FixedClock(NOW), Path(scratch)
+        )
+        process(context, load_feeds()[feed], files, takings, consents)
     accepted = Counter(
         file_id
-        for rows in result.accepted.values()
+        for tables in takings.accepted.values()
+        for rows in tables
         for file_id in rows.column("_file_id").to_pylist()
     )
-    rejected = Counter(result.rejected.column("file_id").to_pylist())
+    rejected = Counter(takings.rejected.column("file_id").to_pylist())
     twins = Counter(f.file_id for f in files)
     outcomes: Counter[str] = Counter()
     for file in files:
@@ -144,7 +156,7 @@ def check(
         assert file.rows_accepted + file.rows_rejected == file.rows_total
         assert accepted[file.file_id] == file.rows_accepted * twins[file.file_id]
         assert rejected[file.file_id] == file.rows_rejected * twins[file.file_id]
-    for row in result.rejected.to_pylist():
+    for row in takings.rejected.to_pylist():
         assert (
             row["message"].startswith("meridian/") and f"row {row['row_number']}" in row["message"]
         )

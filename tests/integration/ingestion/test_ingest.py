@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from sqlalchemy import select
 
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import all_publications
-from paymentor_assets.ingestion import feed_batch, ingest, reconcile
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion import chunks, feed_batch, ingest, reconcile
+from paymentor_assets.ingestion.contracts.book import load_feeds
+from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.parsers import lines
 from paymentor_assets.ingestion.recovery import heads
 from paymentor_assets.ingestion.tokens import token_of
+from resources import piecewise
 from resources.errors import NotFound, PayMentorError
 from resources.locks import exclusive
 from resources.operational_schema import file_index
@@ -151,11 +156,7 @@ def test_two_lenders_share_tables_and_nothing_else(house: LandingHouse) -> None:
 def test_an_unknown_lender_is_not_found(house: LandingHouse) -> None:
     with pytest.raises(NotFound, match="known ones"):
         ingest.ingest(
-            house.lake,
-            house.store,
-            house.vault,
-            house.landing,
-            {},
+            replace(house.doors(), lenders={}),
             None,  # type: ignore[arg-type]
             lender_id="nobody",
         )
@@ -166,14 +167,15 @@ def test_a_file_that_cannot_be_read_fails_after_three_tries_and_others_go_on(
 ) -> None:
     bad = house.deliver("payments", payments(2), suffix="bad")
     house.deliver("payments", payments(3), suffix="good")
-    genuine = feed_batch._read
+    genuine = feed_batch.plain_bytes
 
-    def breaks(context: object, contract: object, file: object) -> object:
-        if "bad" in file.name:  # type: ignore[attr-defined]
+    def breaks(delivered: BinaryIO, contract: FeedContract, **of: Any) -> object:
+        if "bad" in of["name"]:
+            delivered.close()
             raise OSError("disk on fire")
-        return genuine(context, contract, file)  # type: ignore[arg-type]
+        return genuine(delivered, contract, **of)
 
-    monkeypatch.setattr(feed_batch, "_read", breaks)
+    monkeypatch.setattr(feed_batch, "plain_bytes", breaks)
     seen = []
     for run in range(4):
         house.ingest(run_id=f"run-{run}")
@@ -192,13 +194,13 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_later(
     house: LandingHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = house.deliver("payments", payments(2))
-    genuine = feed_batch._stage_records
+    genuine = feed_batch.plain_bytes
 
-    def overwritten(*arguments: object) -> object:
+    def overwritten(delivered: BinaryIO, contract: FeedContract, **of: Any) -> object:
         path.write_bytes(payments(3))
-        return genuine(*arguments)  # type: ignore[arg-type]
+        return genuine(delivered, contract, **of)
 
-    monkeypatch.setattr(feed_batch, "_stage_records", overwritten)
+    monkeypatch.setattr(feed_batch, "plain_bytes", overwritten)
     assert house.ingest().count("unfinished") == 1
     assert house.rows("raw.payments") == []
     monkeypatch.undo()
@@ -297,23 +299,51 @@ def test_every_feed_has_a_table_that_readers_find(tmp_path: Path) -> None:
     assert len(raw_tables()) == sum(len(f.records) for f in load_feeds().values()) + 2
 
 
-def test_large_loads_are_staged_and_committed_in_pieces(
+def test_large_files_are_taken_in_pieces(
     house: LandingHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill(into: LandingHouse) -> None:
-        for number in range(6):
-            content = as_csv([payment_row(number), payment_row(100 + number, amount="-1")])
-            into.deliver("payments", content, suffix=str(number))
+        for number in range(3):
+            rows = [payment_row(100 * number + i) for i in range(40)]
+            # The last row repeats the key of the first one, which came pieces before.
+            rows += [payment_row(100 * number + 50, amount="-1"), rows[0]]
+            into.deliver("payments", as_csv(rows), suffix=str(number))
 
     fill(house)
     house.ingest()
     whole = house.contents()
-    monkeypatch.setattr(ingest, "_STAGE_BYTES", 400)
-    monkeypatch.setattr(ingest, "_COMMIT_BYTES", 800)
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 700)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 900)
+    monkeypatch.setattr(piecewise, "PIECE_BYTES", 2000)
     with landing_house(tmp_path / "pieces") as pieces:
         fill(pieces)
         pieces.ingest()
-        assert len(pieces.lake.load("raw.payments").snapshots()) > 1
+        assert len(pieces.lake.load("raw.payments").snapshots()) == 1, "still one commit"
+        assert len(pieces.lake.load("raw.payments").inspect.files()) > 1
         for table, rows in pieces.contents().items():
             without = [{k: v for k, v in r.items() if k != "etag"} for r in rows]
             assert without == [{k: v for k, v in r.items() if k != "etag"} for r in whole[table]]
+
+
+@pytest.mark.parametrize("ending", ["cut off", "too many rejects"])
+def test_a_large_file_that_is_refused_at_its_end_leaves_nothing(
+    house: LandingHouse, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 700)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 900)
+    monkeypatch.setattr(piecewise, "PIECE_BYTES", 500)
+    rows = [payment_row(i) for i in range(40)]
+    if ending == "cut off":
+        bad = as_csv(rows)[:-30]
+    else:
+        bad = as_csv(rows + [payment_row(100 + i, amount="-1") for i in range(60)])
+    house.deliver("payments", payments(3), suffix="a_good")
+    house.deliver("payments", bad, suffix="b_bad")
+    house.deliver("payments", as_csv([payment_row(900)]), suffix="c_good")
+    result = house.ingest()
+    assert [f.status for f in result.files] == ["ingested", "rejected", "ingested"]
+    assert len(house.rows("raw.payments")) == 4
+    assert house.rows("raw.rejected_rows") == []
+    files = house.lake.load("raw.payments").inspect.files().column("file_path").to_pylist()
+    folder = Path(files[0].removeprefix("file://")).parent
+    assert len(list(folder.glob("*.parquet"))) == len(files), "no data file is left behind"

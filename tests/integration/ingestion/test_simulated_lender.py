@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from paymentor_assets.ingestion.assets import ASSETS
+from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.lenders import load_lenders
 from resources.clock import SystemClock
@@ -35,6 +36,7 @@ def resources(house: LandingHouse) -> dict[str, object]:
         "landing_zone": house.landing,
         "lenders": {house.lender.lender_id: house.lender},
         "receipt_clock": SystemClock(),
+        "contracts": ContractBook(house.root / "lenders"),
     }
 
 

@@ -7,6 +7,7 @@ import json
 import random
 import tracemalloc
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from paymentor_assets.ingestion.aa_crypto import encrypt
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.parsers import aa_accounts, aa_xml
 from paymentor_assets.ingestion.parsers.aa_accounts import AaAccounts
 from paymentor_assets.ingestion.parsers.interface import Source
@@ -235,7 +236,7 @@ def test_rows_go_on_through_the_batches_of_a_file(
     assert sorted(r["row_number"] for rows in whole for r in rows) == list(range(1, 151))
 
 
-def test_memory_is_that_of_a_batch_whatever_the_file() -> None:
+def test_memory_is_that_of_a_batch_whatever_the_file(tmp_path: Path) -> None:
     peaks = []
     for accounts in (60, 240):
         content = as_xml(*[envelope(i, transactions=100) for i in range(accounts)])
@@ -243,7 +244,7 @@ def test_memory_is_that_of_a_batch_whatever_the_file() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(aa_accounts, "_BATCH_ROWS", 1_000)
             parser = AaAccounts(load_feeds()["aa_deposits"])
-            for _ in parser.read(Source(BytesIO(content), 0, "big")):
+            for _ in parser.read(Source(BytesIO(content), 0, "big", tmp_path)):
                 pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -16,7 +16,7 @@ from paymentor_assets.ingestion.consents.fetches import reject_unconsented
 from paymentor_assets.ingestion.consents.rules import load_fair_use
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from resources.duck import connect
-from tests.support.consents import consent_row, known
+from tests.support.consents import consent_facts, consent_row
 
 FETCHED = datetime.fromisoformat("2026-06-20T10:00:00")
 DAY = date(2026, 6, 21)
@@ -102,9 +102,7 @@ def codes(
     fetches = [
         {"consent_id": "CO1", "link_ref_number": "L1", "fetched_at_utc": at} for at in earlier or []
     ]
-    artefacts, fetched = known(consents, fetches)
-    con.register("known_consents", artefacts)
-    con.register("earlier_fetches", fetched)
+    consent_facts(consents, fetches).register(con)
     con.execute("DELETE FROM faults")
     reject_unconsented(con, zone="Asia/Kolkata")
     found = dict(con.execute("SELECT row_number, reason_code FROM faults").fetchall())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from functools import cache
-from hashlib import sha256
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from paymentor_assets.ingestion.contracts.model import ColumnContract, FeedContract, RecordContract
 from paymentor_assets.ingestion.parsers import lines
-from paymentor_assets.ingestion.parsers.delimited import stage_delimited
+from paymentor_assets.ingestion.parsers.delimited import Delimited
+from paymentor_assets.ingestion.parsers.interface import Source
 from paymentor_assets.ingestion.parsers.lines import RECORD_SCHEMA, RecordReader
 from resources.duck import connect
 from resources.errors import RejectedFile
@@ -38,6 +39,11 @@ CONTRACT = FeedContract(
 )
 
 
+#: Has read the header of the file whose records are split.
+PARSER = Delimited(CONTRACT)
+list(PARSER.read(Source(io.BytesIO(b"a,b,c\n"), 0, "letters.csv", Path())))
+
+
 def read(data: bytes, delimiter: str | None = ",") -> tuple[RecordReader, pa.Table]:
     reader = RecordReader(io.BytesIO(data), 0, "letters.csv", delimiter)
     return reader, pa.Table.from_batches(list(reader.records()), RECORD_SCHEMA)
@@ -51,9 +57,8 @@ def scratch() -> duckdb.DuckDBPyConnection:
 def fields(records: pa.Table) -> list[list[str | None]]:
     """What the SQL of the delimited parser makes of records, without padding and blanks."""
     con = scratch()
-    con.register("batch", records)
-    con.execute("CREATE OR REPLACE TEMP TABLE records AS SELECT * FROM batch")
-    stage_delimited(con, CONTRACT, {COLUMNS: [0]})
+    con.register("records", records)
+    PARSER.stage(con)
     found = con.execute(
         "SELECT column_count, is_utf8, a, b, c FROM fields_0 JOIN records "
         "USING (file_index, row_number) ORDER BY row_number"
@@ -95,7 +100,6 @@ def test_records_are_those_of_the_reference_reader(data: bytes, block: int) -> N
             return
         reader, records = read(data)
     assert reader.rows == records.num_rows == len(expected)
-    assert reader.digest == sha256(data).hexdigest()
     assert records.column("row_number").to_pylist() == list(range(1, len(expected) + 1))
     for row, found in zip(expected, fields(records), strict=True):
         count, is_utf8, *values = found

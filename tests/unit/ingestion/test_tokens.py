@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paymentor_assets.ingestion.contracts.model import load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.tokens import canonical, stage_tokens, token_of
 from resources.duck import connect
 from resources.vault import Vault
@@ -56,10 +56,16 @@ def test_a_token_is_a_keyed_hash_with_its_kind_and_key_id() -> None:
         ("name", ["Asha  Devi", "ASHA DEVI", " asha\tdevi "]),
         ("email", ["Asha@Example.com", "asha@example.com "]),
         ("national_id", ["aaapz 0000a", "AAAPZ0000A", "AAAPZ-0000-A"]),
+        ("account_number", ["ln-01", " LN-01"]),
+        ("address", ["1 Example  Road", "1 EXAMPLE ROAD "]),
     ],
 )
 def test_spellings_meet(kind: str, spellings: list[str]) -> None:
     assert len({canonical(kind, s) for s in spellings}) == 1  # type: ignore[arg-type]
+
+
+def test_account_numbers_that_differ_by_a_dash_stay_apart() -> None:
+    assert canonical("account_number", "LN-011") != canonical("account_number", "LN-01-1")
 
 
 def test_a_local_number_needs_its_country() -> None:

@@ -1,57 +1,15 @@
 with
 
-days as (
-    select as_of_date, cutoff_utc from {{ ref('int_as_of_dates') }}
-),
-
-blacklist as (
-    select
-        listings.*,
-        {{ known_interval(['listings.customer_id', 'listings.listed_date']) }}
-    from {{ ref('stg_blacklist') }} as listings
-),
-
-fraud_reports as (
-    select
-        reports.*,
-        {{ known_interval(['reports.report_id']) }}
-    from {{ ref('stg_fraud_reports') }} as reports
-),
-
-registry as (
-    select
-        listings.*,
-        {{ known_interval(
-            ['listings.phone_token', 'listings.registry', 'listings.listed_date']
-        ) }}
-    from {{ ref('stg_dnd_registry') }} as listings
-),
-
 blacklisted as (
-    select distinct days.as_of_date, blacklist.customer_id
-    from days
-    inner join blacklist
-        on blacklist.listed_date <= days.as_of_date
-        and (blacklist.delisted_date is null or blacklist.delisted_date > days.as_of_date)
-        and {{ known_at('blacklist', 'days.cutoff_utc') }}
+    select distinct as_of_date, customer_id from {{ ref('int_blacklist_as_of') }}
 ),
 
 reported as (
-    select distinct days.as_of_date, fraud_reports.customer_id
-    from days
-    inner join fraud_reports
-        on fraud_reports.reported_date <= days.as_of_date
-        and fraud_reports.status in ('open', 'confirmed')
-        and {{ known_at('fraud_reports', 'days.cutoff_utc') }}
+    select distinct as_of_date, customer_id from {{ ref('int_fraud_reports_as_of') }}
 ),
 
 listed as (
-    select distinct days.as_of_date, registry.phone_token
-    from days
-    inner join registry
-        on registry.listed_date <= days.as_of_date
-        and (registry.delisted_date is null or registry.delisted_date > days.as_of_date)
-        and {{ known_at('registry', 'days.cutoff_utc') }}
+    select distinct as_of_date, phone_token from {{ ref('int_dnd_registry_as_of') }}
 )
 
 select
