@@ -97,11 +97,12 @@ def stage_typed(
         FROM ({rows()})
         """
     )
-    unclean = f"SEMI JOIN (FROM typed_{index} WHERE NOT is_clean) USING (file_index, row_number)"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {rows(unclean)}")
-    con.execute(_parse_faults(record, index))
-    for i, c in enumerate(columns):
-        con.execute(_column_faults(c, i, codes[i], record, index))
+    if con.execute(f"FROM typed_{index} WHERE NOT is_clean LIMIT 1").fetchone():
+        unclean = f"(FROM typed_{index} WHERE NOT is_clean) USING (file_index, row_number)"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {rows(f'SEMI JOIN {unclean}')}")
+        con.execute(_parse_faults(record, index))
+        for i, c in enumerate(columns):
+            con.execute(_column_faults(c, i, codes[i], record, index))
     if record.rules:
         con.execute(_rule_faults(record, index))
 
