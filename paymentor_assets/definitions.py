@@ -16,6 +16,7 @@ from paymentor_assets.engagement import assets as engagement
 from paymentor_assets.features import assets as features
 from paymentor_assets.ingestion import assets as ingestion
 from paymentor_assets.ingestion import connector_assets as connectors
+from paymentor_assets.ingestion import retention_assets as retention
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
@@ -35,6 +36,7 @@ def build_defs(
         assets=[
             connectors.connector_files,
             ingestion.raw,
+            *retention.ASSETS,
             *engagement.STREAM_ASSETS,
             *features.build_assets(settings),
             models.training_extract,
@@ -68,6 +70,7 @@ def doors(deployment: Deployment) -> dict[str, object]:
         "notifier": deployment.notifier,
         "lenders": deployment.lenders,
         "pgp_keys": deployment.pgp_keys,
+        "session_keys": deployment.session_keys,
         "contracts": ContractBook(deployment.settings.lenders_dir),
         "clock": deployment.clock,
         "receipt_clock": deployment.receipt_clock,

@@ -25,6 +25,7 @@ from resources.notifications import Notifier, notifier
 from resources.openpgp import PGP_PASSPHRASE, PgpKeys
 from resources.operational_store import OperationalStore
 from resources.registry import ModelRegistry
+from resources.session_keys import SessionKeys
 from resources.streams import LocalStream
 from resources.vault import Reveal, Vault
 
@@ -83,6 +84,10 @@ class Deployment:
         return PgpKeys.load(
             self.settings.keys_dir, lender_id, passphrase=os.environ.get(PGP_PASSPHRASE)
         )
+
+    def session_keys(self, lender_id: str) -> SessionKeys:
+        """The session keys of a lender's Account Aggregator fetches."""
+        return SessionKeys(self.settings.keys_dir, lender_id)
 
     @cached_property
     def landing_zone(self) -> LandingZone:

@@ -10,6 +10,7 @@ from paymentor_assets.engagement.assets import DISPATCH_ASSETS, STREAM_ASSETS
 from paymentor_assets.ingestion.connector_assets import connector_files
 
 _CONNECTED = AssetSelection.assets(connector_files)
+_RETENTION = AssetSelection.assets("raw/aa_purges")
 _STREAM = AssetSelection.assets(*STREAM_ASSETS)
 _DISPATCH = AssetSelection.assets(*DISPATCH_ASSETS)
 _DAY = AssetSelection.groups(
@@ -27,8 +28,13 @@ def production_jobs() -> list[Any]:
         ),
         define_asset_job(
             "ingest",
-            selection=AssetSelection.groups("ingestion") - _CONNECTED,
+            selection=AssetSelection.groups("ingestion") - _CONNECTED - _RETENTION,
             description="Take in the landing files that wait.",
+        ),
+        define_asset_job(
+            "retention",
+            selection=_RETENTION,
+            description="Delete data past its data life, and leave the proof.",
         ),
         define_asset_job(
             "engagement",

@@ -101,3 +101,14 @@ class ChannelError(PayMentorError):
     def __init__(self, message: str, *, is_transient: bool) -> None:
         super().__init__(message)
         self.is_transient = is_transient
+
+
+class DecryptionError(PayMentorError):
+    """A payload cannot be opened; the sentence never holds anything of what is inside.
+
+    `reason_code` is one of the row-level reason codes of the ingestion contracts.
+    """
+
+    def __init__(self, reason_code: str, message: str) -> None:
+        super().__init__(message)
+        self.reason_code = reason_code

@@ -1,4 +1,4 @@
-"""Work that belongs to no day: asking sources, copying the ledger, upkeep, writing down models."""
+"""Work that belongs to no day: asking sources, retention, the ledger's copy, upkeep, models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from sensors.runs import single_flight
 
 #: Apart from the minutes around common cut-offs, when days are planned.
 NIGHTLY = "40 2 * * *"
+#: Before the upkeep, which frees the files of what was deleted.
+BEFORE_UPKEEP = "10 2 * * *"
 HOURLY = "20 * * * *"
 #: Well before the full hours at which days usually close, so that a run's files are in by then.
 CONNECTORS = "5,35 * * * *"
@@ -27,6 +29,14 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     )
     return [
         _connectors_schedule(status),
+        dg.ScheduleDefinition(
+            name="retention_schedule",
+            job_name="retention",
+            cron_schedule=BEFORE_UPKEEP,
+            default_status=status,
+            tags=single_flight("retention"),
+            description="Deletes data past its data life, and leaves the proof.",
+        ),
         dg.ScheduleDefinition(
             name="audit_schedule",
             job_name="audit",

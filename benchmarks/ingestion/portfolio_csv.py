@@ -30,6 +30,7 @@ from resources.lakehouse import Lakehouse
 from resources.landing_zone import LocalLandingZone
 from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
+from resources.session_keys import SessionKeys
 from resources.vault import Vault
 
 MODULE = "benchmarks.ingestion.portfolio_csv"
@@ -159,6 +160,7 @@ def take_in(home: Path) -> None:
                 {"bench": LENDER},
                 ContractBook(home / "lenders"),
                 partial(PgpKeys.load, home / "keys"),
+                partial(SessionKeys, home / "keys"),
             ),
             RunInfo("bench", "1", FixedClock(NOW)),
             lender_id="bench",

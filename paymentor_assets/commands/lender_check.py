@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pyarrow as pa
-from pyiceberg.expressions import EqualTo
-
 from paymentor_assets.deployment import Deployment
+from paymentor_assets.ingestion.consents.facts import ConsentFacts, needs_facts
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.dry_run import Verdict, dry_run
 from paymentor_assets.lenders import Lender, lender_named
 from resources.errors import NotFound, UsageError
 
-_CONSENTS = "raw.aa_consents"
-_CONSENT_KEY = ("consent_id", "customer_id")
 _DATED = re.compile(r"(?P<feed>[a-z][a-z0-9_]*?)_\d{4}-\d{2}-\d{2}")
 
 
@@ -41,7 +37,14 @@ def check(deployment: Deployment, path: Path, lender_id: str | None, feed: str |
         raise NotFound(f"No feed {feed!r}; there are {', '.join(sorted(feeds))}.")
     consents = _consents(deployment, lender, feeds[feed])
     return dry_run(
-        path, lender, feeds, feed, deployment.receipt_clock, deployment.pgp_keys, consents
+        path,
+        lender,
+        feeds,
+        feed,
+        deployment.receipt_clock,
+        deployment.pgp_keys,
+        deployment.session_keys,
+        consents,
     )
 
 
@@ -64,20 +67,14 @@ def _named(path: Path) -> str | None:
     return match["feed"] if match else None
 
 
-def _consents(deployment: Deployment, lender: Lender, contract: FeedContract) -> pa.Table | None:
-    """Consent artefacts on record, read without making a catalog where there is none yet."""
-    if contract.format != "aa_deposits":
+def _consents(
+    deployment: Deployment, lender: Lender, contract: FeedContract
+) -> ConsentFacts | None:
+    """What is on record, read without making a catalog where there is none yet."""
+    if not needs_facts(contract):
         return None
     settings = deployment.settings
     is_embedded = settings.catalog_properties.get("type") == "sql"
-    if (is_embedded and not settings.lakehouse_dir.exists()) or not deployment.lakehouse.exists(
-        _CONSENTS
-    ):
-        return pa.table(
-            {"consent_id": pa.array([], "string"), "customer_id": pa.array([], "string")}
-        )
-    return deployment.lakehouse.scan(
-        _CONSENTS,
-        row_filter=EqualTo("_lender_id", lender.lender_id),
-        columns=_CONSENT_KEY,
-    )
+    if is_embedded and not settings.lakehouse_dir.exists():
+        return ConsentFacts.none()
+    return ConsentFacts.of(deployment.lakehouse, lender.lender_id)

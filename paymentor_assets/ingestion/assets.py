@@ -27,6 +27,7 @@ from resources.lakehouse import Lakehouse, TableContract
 from resources.landing_zone import LandedFile, LandingZone
 from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
+from resources.session_keys import SessionKeys
 from resources.vault import Vault
 
 GROUP = "ingestion"
@@ -76,11 +77,21 @@ def raw(
     lenders: dg.ResourceParam[Mapping[str, Lender]],
     contracts: dg.ResourceParam[ContractBook],
     pgp_keys: dg.ResourceParam[Callable[[str], PgpKeys]],
+    session_keys: dg.ResourceParam[Callable[[str], SessionKeys]],
     receipt_clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take in the waiting files of every lender of the run."""
     run = RunInfo(context.run.run_id, INGESTION_VERSION, receipt_clock)
-    doors = Doors(lakehouse, operational_store, vault, landing_zone, lenders, contracts, pgp_keys)
+    doors = Doors(
+        lakehouse,
+        operational_store,
+        vault,
+        landing_zone,
+        lenders,
+        contracts,
+        pgp_keys,
+        session_keys,
+    )
     chosen = (
         lenders_of(context, lenders)
         if config.lender is None

@@ -105,21 +105,6 @@ def stage_typed(
         con.execute(_rule_faults(record, index))
 
 
-def reject_unknown_consents(con: duckdb.DuckDBPyConnection, index: int) -> None:
-    """Faults for accounts whose consent artefact is not in `known_consents` for that customer."""
-    con.execute(
-        f"""
-        INSERT INTO faults
-        SELECT {index}, file_index, row_number, {_PARENT}, 'consent_id', 'UNKNOWN_CONSENT',
-               {_where("consent_id")} || '{VALUE} is no consent artefact of this customer; deliver '
-               || 'the artefact first, then this account again.', consent_id
-        FROM typed_{index} JOIN files USING (file_index)
-        ANTI JOIN known_consents USING (consent_id, customer_id)
-        WHERE is_clean
-        """
-    )
-
-
 def reject_children(con: duckdb.DuckDBPyConnection, child: int, parent: int) -> None:
     """Faults for records whose enclosing record was rejected."""
     con.execute(

@@ -21,7 +21,7 @@ from paymentor_assets.ingestion.parsers.interface import Parser, Source
 from resources.errors import RejectedFile, SettingsError
 
 #: Bytes of parsed records that are worked on together.
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 16 << 20
 
 Opener = Callable[[IncomingFile], AbstractContextManager[BinaryIO]]
 Batch = Mapping[str, pa.RecordBatch]

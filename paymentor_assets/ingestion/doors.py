@@ -11,6 +11,7 @@ from resources.lakehouse import Lakehouse
 from resources.landing_zone import LandingZone
 from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
+from resources.session_keys import SessionKeys
 from resources.vault import Vault
 
 
@@ -26,3 +27,5 @@ class Doors:
     contracts: ContractBook
     #: The OpenPGP keys for files of a lender; raises SettingsError when there are none.
     pgp_keys: Callable[[str], PgpKeys]
+    #: The session keys of a lender's Account Aggregator fetches.
+    session_keys: Callable[[str], SessionKeys]

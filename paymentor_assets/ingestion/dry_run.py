@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from paymentor_assets.ingestion.consents.facts import ConsentFacts
 from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.ingest import scratch
@@ -25,6 +26,7 @@ from paymentor_assets.lenders import Lender
 from resources.clock import Clock, FixedClock
 from resources.landing_zone import LandedFile, landed_file
 from resources.openpgp import PgpKeys
+from resources.session_keys import SessionKeys
 from resources.vault import Vault
 
 
@@ -52,19 +54,20 @@ def dry_run(
     feed: str,
     clock: Clock,
     pgp_keys: Callable[[str], PgpKeys],
-    known_consents: pa.Table | None = None,
+    session_keys: Callable[[str], SessionKeys],
+    consents: ConsentFacts | None = None,
 ) -> Verdict:
     """Take the file in as if it had landed in the lender's folder of the feed, and write nothing.
 
-    `known_consents` (consent_id, customer_id) are needed by feeds that rest on consents.
+    `consents` are needed by feeds that rest on them (`needs_facts`).
     """
-    verdict = _try(path, lender, feeds, feed, clock, pgp_keys, known_consents)
+    verdict = _try(path, lender, feeds, feed, clock, pgp_keys, session_keys, consents)
     if verdict.file.reason_code != "TOO_MANY_REJECTED":
         return verdict
     # The rows of a refused file are not kept; without the limit they tell why it is refused.
     unlimited = lender.model_copy(update={"max_rejected_share": 1.0})
     lenient = {feed: feeds[feed].model_copy(update={"max_rejected_share": 1.0})}
-    again = _try(path, unlimited, lenient, feed, clock, pgp_keys, known_consents)
+    again = _try(path, unlimited, lenient, feed, clock, pgp_keys, session_keys, consents)
     return replace(verdict, rejected=again.rejected)
 
 
@@ -75,7 +78,8 @@ def _try(
     feed: str,
     clock: Clock,
     pgp_keys: Callable[[str], PgpKeys],
-    known_consents: pa.Table | None,
+    session_keys: Callable[[str], SessionKeys],
+    consents: ConsentFacts | None,
 ) -> Verdict:
     landing = _OneFile(path, lender.lender_id, feed)
     now = FixedClock(clock.now())
@@ -85,8 +89,9 @@ def _try(
         vault = _passing_vault()
         try:
             with scratch() as (con, folder):
-                context = Context(con, landing, vault, pgp_keys, lender, now, folder)
-                process(context, feeds[feed], [file], takings, known_consents)
+                keys = session_keys(lender.lender_id)
+                context = Context(con, landing, vault, pgp_keys, lender, now, folder, keys)
+                process(context, feeds[feed], [file], takings, consents)
         finally:
             vault.close()
     return Verdict(file, takings.rejected)

@@ -17,7 +17,9 @@ import duckdb
 import pyarrow as pa
 
 from paymentor_assets.ingestion import checks, file_checks, tokens
+from paymentor_assets.ingestion.aa_crypto import KeyRing
 from paymentor_assets.ingestion.chunks import Chunk, read_chunks
+from paymentor_assets.ingestion.consents.facts import ConsentFacts, judge
 from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.intake import IncomingFile
@@ -38,7 +40,8 @@ _FAULTS_OF_DATA = (duckdb.Error, pa.ArrowException, OSError, ValueError)
 
 @dataclass(frozen=True)
 class Context:
-    """What every feed of a run needs. `scratch` is a folder that only this run can read."""
+    """What every feed of a run needs. `scratch` is a folder that only this run can read; without
+    `session_keys` encrypted Account Aggregator payloads are rejected."""
 
     con: duckdb.DuckDBPyConnection
     landing: LandingZone
@@ -47,6 +50,7 @@ class Context:
     lender: Lender
     clock: Clock
     scratch: Path
+    session_keys: KeyRing | None = None
 
 
 def process(
@@ -54,7 +58,7 @@ def process(
     contract: FeedContract,
     files: Sequence[IncomingFile],
     takings: Takings,
-    known_consents: pa.Table | None = None,
+    consents: ConsentFacts | None = None,
 ) -> None:
     """Parse, check and tokenise; puts rows into `takings`, status and counts into each file.
 
@@ -63,9 +67,9 @@ def process(
     """
     for index, file in enumerate(files):
         file.file_index = index
-    if known_consents is not None:
-        context.con.register("known_consents", known_consents)
-    parser = parser_for(contract)
+    if consents is not None:
+        consents.register(context.con)
+    parser = parser_for(contract, context.session_keys)
     again: list[IncomingFile] = []
     opened = partial(_opened, context, contract)
     for chunk in read_chunks(parser, files, opened, context.scratch):
@@ -85,7 +89,7 @@ def process(
         if not chunk.is_whole and chunk.is_last and first.status != "ingested":
             takings.undo()
     for file in again:
-        process(context, contract, [file], takings, known_consents)
+        process(context, contract, [file], takings, consents)
 
 
 @contextmanager
@@ -123,8 +127,8 @@ def _take(
     con.execute(checks.FAULTS_DDL)
     for index, record in enumerate(contract.records):
         checks.stage_typed(con, record, index, zone=lender.zone)
-        if contract.format == "aa_deposits" and index == 0:
-            checks.reject_unknown_consents(con, index)
+    judge(con, contract, zone=lender.zone)
+    for index, record in enumerate(contract.records):
         if index > 0:
             checks.reject_children(con, child=index, parent=0)
         checks.reject_repeated_keys(con, record, index, is_first=chunk.is_first)

@@ -15,8 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
-import pyarrow as pa
-from pyiceberg.expressions import EqualTo
 
 from paymentor_assets.audit import ledger
 from paymentor_assets.audit.publications import RunInfo, newest
@@ -27,8 +25,8 @@ from paymentor_assets.ingestion.commits import (
     commit_rejected,
     publish,
 )
+from paymentor_assets.ingestion.consents.facts import ConsentFacts, needs_facts
 from paymentor_assets.ingestion.contracts.model import FeedContract
-from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile, receive, settle_twins
@@ -45,7 +43,6 @@ from paymentor_assets.lenders import Lender, lender_named
 from resources.clock import FixedClock
 from resources.crash_points import reach, register
 from resources.duck import connect, quote
-from resources.lakehouse import Lakehouse
 from resources.landing_zone import LandedFile
 from resources.locks import exclusive
 from resources.operational_store import OperationalStore
@@ -131,9 +128,18 @@ def _take_in(
         # The scratch is gone before the commit, which needs the memory itself.
         with scratch() as (con, folder):
             context = Context(
-                con, doors.landing, doors.vault, doors.pgp_keys, lender, run.clock, folder
+                con,
+                doors.landing,
+                doors.vault,
+                doors.pgp_keys,
+                lender,
+                run.clock,
+                folder,
+                doors.session_keys(lender.lender_id),
             )
-            process(context, contract, files, takings, _known_consents(lake, lender, contract))
+            # The artefacts of this run were committed before the payloads.
+            consents = ConsentFacts.of(lake, lender.lender_id) if needs_facts(contract) else None
+            process(context, contract, files, takings, consents)
         commit_accepted(takings, run, lender, contract, files, result)
         done += len(files)
     commit_rejected(takings, run, lender, result)
@@ -174,19 +180,6 @@ def _index_status(file: IncomingFile) -> str:
     if file.status is None:
         raise AssertionError(f"{file.name} ended without a status")
     return file.status
-
-
-def _known_consents(lake: Lakehouse, lender: Lender, contract: FeedContract) -> pa.Table | None:
-    """Consent artefacts on record; those of this run were committed before the deposits."""
-    if contract.format != "aa_deposits":
-        return None
-    table = raw_tables()["raw.aa_consents"]
-    lake.ensure(table)
-    return lake.scan(
-        table.name,
-        row_filter=EqualTo("_lender_id", lender.lender_id),
-        columns=("consent_id", "customer_id"),
-    )
 
 
 @contextmanager

@@ -113,17 +113,11 @@ def stage_tokens(
             for column in record.delivered_columns
             if column.pii == kind
         ]
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE pii_raw AS SELECT DISTINCT raw FROM "
-            f"({' UNION ALL '.join(sources)}) WHERE raw IS NOT NULL"
-        )
+        distinct = f"SELECT DISTINCT raw FROM ({' UNION ALL '.join(sources)}) WHERE raw IS NOT NULL"
         if kind == "phone":
-            _stage_phones(con, contract)
+            canonical_values = _stage_phones(con, contract, distinct)
         else:
-            con.execute(
-                "CREATE OR REPLACE TEMP TABLE pii_canonical AS "
-                f"SELECT raw, {_CANONICAL_SQL[kind]} AS canonical FROM pii_raw"
-            )
+            canonical_values = f"SELECT raw, {_CANONICAL_SQL[kind]} AS canonical FROM ({distinct})"
         inner, outer = _pads(vault.token_key(lender_id, kind))
         # The keys travel as parameters, never as SQL text, which could end in a log.
         con.execute(
@@ -133,7 +127,7 @@ def stage_tokens(
                    CASE WHEN canonical <> '' THEN '{_PREFIX[kind]}{KEY_ID}_' || left(
                        sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(canonical)))), 32)
                    END AS token
-            FROM pii_canonical
+            FROM ({canonical_values})
             """,
             {"inner": inner, "outer": outer},
         )
@@ -172,7 +166,7 @@ def seal_accepted(con: duckdb.DuckDBPyConnection, vault: Vault) -> int:
         "SELECT token, min(sealed_value) FROM to_seal GROUP BY token ORDER BY token"
     ).to_arrow_reader(_SEALED_TOGETHER):
         tokens, values = batch.columns
-        # Only what is new leaves Arrow; usually that is next to nothing.
+        # Only the values of new tokens leave Arrow; usually that is next to nothing.
         new = vault.absent(tokens.to_pylist())
         found = pc.index_in(pa.array(new, pa.string()), tokens)
         sealed += vault.seal(dict(zip(new, values.take(found).to_pylist(), strict=True)))
@@ -185,24 +179,22 @@ def kinds_of(records: Iterable[RecordContract]) -> list[PiiKind]:
     return [kind for kind in _PREFIX if kind in found]
 
 
-def _stage_phones(con: duckdb.DuckDBPyConnection, contract: FeedContract) -> None:
+def _stage_phones(con: duckdb.DuckDBPyConnection, contract: FeedContract, distinct: str) -> str:
+    """Reads the phones that a pattern cannot; returns the SELECT of all, with `canonical`."""
     regions = {c.region for r in contract.records for c in r.delivered_columns if c.pii == "phone"}
     region = next(iter(regions))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE phones AS {distinct}")
     is_plain = f"regexp_full_match(raw, '{_PLAIN_PHONE}')"
-    others = con.execute(f"SELECT raw FROM pii_raw WHERE NOT {is_plain} ORDER BY raw").fetchall()
+    others = con.execute(f"SELECT raw FROM phones WHERE NOT {is_plain} ORDER BY raw").fetchall()
     raw = [row[0] for row in others]
-    phones = pa.table(
+    read = pa.table(
         {
             "raw": pa.array(raw, pa.string()),
             "canonical": pa.array([canonical_phone(v, region) for v in raw], pa.string()),
         }
     )
-    con.register("phones", phones)
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE pii_canonical AS SELECT * FROM phones "
-        f"UNION ALL SELECT raw, raw FROM pii_raw WHERE {is_plain}"
-    )
-    con.unregister("phones")
+    con.register("phones_read", read)
+    return f"FROM phones_read UNION ALL SELECT raw, raw AS canonical FROM phones WHERE {is_plain}"
 
 
 def _pads(key: bytes) -> tuple[bytes, bytes]:

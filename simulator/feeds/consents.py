@@ -4,7 +4,8 @@ Three templates of the fair-use library are in use (Sahamati): underwriting (CT0
 one-time, one month), monitoring (CT003, purpose 104, periodic, five years) and collections
 (CT035, purpose 104, summary only, a day of data). Underwriting and monitoring never go to the
 same borrower, so one deposit account is always read under one transaction-bearing consent.
-A status is never taken up again: ACTIVE, then perhaps PAUSED, then REVOKED or EXPIRED.
+A status is never taken up again: ACTIVE, then perhaps PAUSED, then REVOKED or EXPIRED. A consent
+ends with the first instant of its expiry day, so nothing is fetched under it on that day.
 """
 
 from dataclasses import dataclass, fields
@@ -115,7 +116,7 @@ def change(seed: int, book: LoanBook, state: ConsentState, day: int) -> Ints:
     draw = rng.random(len(state))
     status = state.status
     active, paused = status == ACTIVE, status == PAUSED
-    expired = (active | paused) & (state.expiry < day)
+    expired = (active | paused) & (state.expiry <= day)
     revoked = ((active & (draw < 0.0005)) | (paused & (draw < 0.03))) & ~expired
     pauses = active & (draw > 0.9996) & ~expired
     changed = np.flatnonzero(expired | revoked | pauses)
@@ -156,7 +157,6 @@ def lines(book: LoanBook, state: ConsentState, index: Ints) -> list[bytes]:
     expiry = columns.instants(state.expiry[index] * SECONDS_PER_DAY)
     mobile = columns.numbered("", book.people.phone[customer] % 10**10, 10)
     range_start = (start_day - _RANGE_BACK_DAYS[kind]) * SECONDS_PER_DAY
-    ends = np.where(kind == UNDERWRITING, start_day, state.expiry[index]) * SECONDS_PER_DAY
     text = columns.join(
         '{"consentId":"', consent_ids(index),
         '","customerId":"', folk.customer_ids(customer),
@@ -168,7 +168,7 @@ def lines(book: LoanBook, state: ConsentState, index: Ints) -> list[bytes]:
         '","Identifiers":[{"type":"MOBILE","value":"', mobile, '"}]},',
         columns.pick(_PURPOSE, kind),
         ',"FIDataRange":{"from":"', columns.instants(range_start),
-        '","to":"', columns.instants(ends),
+        '","to":"', expiry,
         '"},"DataLife":{"unit":"MONTH","value":1},"Frequency":', columns.pick(_FREQUENCY, kind),
         "}}",
     )  # fmt: skip

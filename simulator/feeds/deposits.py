@@ -87,7 +87,7 @@ def fetch(
 
 def _full_reads(consent: ConsentState, state: DepositState, day: int) -> Ints:
     """Consents to read in full: this week's quarter of the monitored, and new one-time ones."""
-    active = (consent.status == consents.ACTIVE) & (consent.expiry >= day)
+    active = _usable(consent, day)
     due = (consent.kind == consents.MONITORING) & (consent.customer % 4 == day // 7 % 4)
     fresh = (consent.kind == consents.UNDERWRITING) & (
         state.last_fetch[consent.customer] < consent.created // SECONDS_PER_DAY
@@ -97,11 +97,22 @@ def _full_reads(consent: ConsentState, state: DepositState, day: int) -> Ints:
     return chosen[np.sort(first)]
 
 
+def _usable(consent: ConsentState, day: int) -> npt.NDArray[np.bool_]:
+    """Consents that are active, already given and not yet expired when `day` is fetched."""
+    usable: npt.NDArray[np.bool_] = (
+        (consent.status == consents.ACTIVE)
+        & (consent.created <= day_start(day) + _FETCH_SECONDS)
+        & (consent.expiry > day)
+    )
+    return usable
+
+
 def _summary_reads(book: LoanBook, consent: ConsentState, day: int) -> Ints:
     late = np.zeros(len(book.people), dtype=bool)
     late[book.loans.customer[book.position(day).days_past_due > 1]] = True
-    active = (consent.status == consents.ACTIVE) & (consent.expiry >= day)
-    return np.flatnonzero(active & (consent.kind == consents.COLLECTIONS) & late[consent.customer])
+    return np.flatnonzero(
+        _usable(consent, day) & (consent.kind == consents.COLLECTIONS) & late[consent.customer]
+    )
 
 
 def _local_time(day: Ints, second: Ints) -> pa.Array:

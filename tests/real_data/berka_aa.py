@@ -1,7 +1,8 @@
 """Berka transactions as Account Aggregator deliveries: consents and deposit v2.0.0 payloads.
 
-Every account with transactions is fetched at the end of each month that has some, under one consent
-for monitoring (purpose 104) that its owner gave when the first of them happened. The bank's codes
+Every account with transactions is fetched at the end of each month that has some, under a consent
+for monitoring (purpose 104) that its owner gave when the first of them happened. Such a consent may
+last five years; an account older than that gave a second one in between. The bank's codes
 become a narration in both languages, from which the platform derives the category. The source has
 no times, so noon in Prague stands for each day.
 """
@@ -12,7 +13,8 @@ import duckdb
 
 from resources.duck import quote
 
-CONSENT_END = "1999-12-31T00:00:00.000Z"
+#: Accounts that had transactions before this day renewed their consent on it.
+RENEWED_ON = "1994-06-01"
 
 _MODES = {
     "VKLAD": "CASH",
@@ -61,19 +63,31 @@ def _consents(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         f"""
         CREATE TABLE aa_consents AS
-        WITH given AS (
-            SELECT account_id, client_id, min(day) AS first_day, min(fetched_on) AS business_date
+        WITH firsts AS (
+            SELECT account_id, client_id, min(day) AS first_day, min(fetched_on) AS first_fetch
             FROM coded JOIN owners USING (account_id)
             GROUP BY account_id, client_id
+        ),
+        given AS (
+            SELECT 'consent-' || account_id AS consent_id, account_id, client_id, first_day,
+                   CASE WHEN first_day < DATE '{RENEWED_ON}' THEN TIMESTAMP '{RENEWED_ON}'
+                        ELSE first_day + INTERVAL 5 YEAR END AS expiry,
+                   first_fetch AS business_date
+            FROM firsts
+            UNION ALL
+            SELECT 'consent-' || account_id || '-renewed', account_id, client_id,
+                   DATE '{RENEWED_ON}', TIMESTAMP '{RENEWED_ON}' + INTERVAL 5 YEAR,
+                   last_day(DATE '{RENEWED_ON}')
+            FROM firsts WHERE first_day < DATE '{RENEWED_ON}'
         )
         SELECT to_json({{
-               'consentId': 'consent-' || account_id,
+               'consentId': consent_id,
                'customerId': 'client-' || client_id,
                'status': 'ACTIVE',
                'createTimestamp': strftime(first_day, '%Y-%m-%dT00:00:00.000Z'),
                'ConsentDetail': {{
                    'consentStart': strftime(first_day, '%Y-%m-%dT00:00:00.000Z'),
-                   'consentExpiry': '{CONSENT_END}',
+                   'consentExpiry': strftime(expiry, '%Y-%m-%dT00:00:00.000Z'),
                    'consentMode': 'STORE',
                    'fetchType': 'PERIODIC',
                    'consentTypes': ['PROFILE', 'SUMMARY', 'TRANSACTIONS'],
@@ -92,9 +106,10 @@ def _consents(con: duckdb.DuckDBPyConnection) -> None:
                        'Category': {{'type': 'Financial Reporting'}}
                    }},
                    'FIDataRange': {{
-                       'from': strftime(first_day, '%Y-%m-%dT00:00:00.000Z'), 'to': '{CONSENT_END}'
+                       'from': strftime(first_day, '%Y-%m-%dT00:00:00.000Z'),
+                       'to': strftime(expiry, '%Y-%m-%dT00:00:00.000Z')
                    }},
-                   'DataLife': {{'unit': 'YEAR', 'value': 10}},
+                   'DataLife': {{'unit': 'MONTH', 'value': 1}},
                    'Frequency': {{'unit': 'MONTH', 'value': 5}}
                }}
                }}) AS line,
@@ -106,7 +121,7 @@ def _consents(con: duckdb.DuckDBPyConnection) -> None:
 
 def _deposits(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
-        """
+        f"""
         CREATE TABLE aa_deposits AS
         WITH signed AS (
             SELECT *, balance - CASE direction WHEN 'CREDIT' THEN amount ELSE -amount END AS before
@@ -132,7 +147,7 @@ def _deposits(con: duckdb.DuckDBPyConnection) -> None:
         ),
         fetched AS (
             SELECT account_id, fetched_on,
-                   list({
+                   list({{
                        'txnId': CAST(trans_id AS VARCHAR),
                        'type': direction,
                        'mode': mode,
@@ -144,22 +159,24 @@ def _deposits(con: duckdb.DuckDBPyConnection) -> None:
                        'valueDate': strftime(day, '%Y-%m-%d'),
                        'narration': narration,
                        'reference': CAST(trans_id AS VARCHAR)
-                   } ORDER BY day, trans_id) AS lines
+                   }} ORDER BY day, trans_id) AS lines
             FROM coded
             GROUP BY account_id, fetched_on
         )
-        SELECT to_json({
-               'consentId': 'consent-' || f.account_id,
+        SELECT to_json({{
+               'consentId': 'consent-' || f.account_id || CASE
+                   WHEN fetched_on >= DATE '{RENEWED_ON}' AND g.first_day < DATE '{RENEWED_ON}'
+                   THEN '-renewed' ELSE '' END,
                'customerId': 'client-' || o.client_id,
                'fipId': 'BERKA',
                'linkRefNumber': 'account-' || f.account_id,
                'fetchedAt': strftime(fetched_on, '%Y-%m-%dT20:00:00Z'),
-               'account': {
+               'account': {{
                    'linkedAccRef': 'account-' || f.account_id,
                    'maskedAccNumber': 'XXXXXXXX' || right('0000' || f.account_id, 4),
                    'version': '2.0.0',
                    'type': 'deposit',
-                   'profile': {'holders': {'type': 'SINGLE', 'holder': [{
+                   'profile': {{'holders': {{'type': 'SINGLE', 'holder': [{{
                        'name': CASE WHEN o.is_female THEN 'Pani Zkusebni ' ELSE 'Pan Zkusebni ' END
                                || o.client_id,
                        'dob': o.birth_year || '-01-01',
@@ -167,8 +184,8 @@ def _deposits(con: duckdb.DuckDBPyConnection) -> None:
                        'address': o.city,
                        'email': 'client-' || o.client_id || '@berka.example',
                        'ckycRegistered': 'NO'
-                   }]}},
-                   'summary': {
+                   }}]}}}},
+                   'summary': {{
                        'currentBalance': CAST(c.balance AS VARCHAR),
                        'currency': 'CZK',
                        'balanceDateTime': strftime(fetched_on, '%Y-%m-%dT20:00:00Z'),
@@ -181,19 +198,21 @@ def _deposits(con: duckdb.DuckDBPyConnection) -> None:
                        'currentODLimit': '0',
                        'drawingLimit': '0',
                        'status': 'ACTIVE',
-                       'pendingTxns': {'pendingTxn': CAST([] AS VARCHAR[])}
-                   },
-                   'transactions': {
+                       'pendingTxns': {{'pendingTxn': CAST([] AS VARCHAR[])}}
+                   }},
+                   'transactions': {{
                        'startDate': strftime(date_trunc('month', fetched_on), '%Y-%m-%d'),
                        'endDate': strftime(fetched_on, '%Y-%m-%d'),
                        'transaction': f.lines
-                   }
-               }
-               }) AS line,
+                   }}
+               }}
+               }}) AS line,
                f.account_id AS position, f.fetched_on AS business_date
         FROM fetched f
         JOIN closing c USING (account_id, fetched_on)
         JOIN owners o USING (account_id)
+        JOIN (SELECT account_id, min(day) AS first_day FROM coded GROUP BY account_id) g
+          USING (account_id)
         JOIN src_account a ON CAST(a.account_id AS BIGINT) = f.account_id
         """
     )

@@ -31,6 +31,7 @@ from resources.lakehouse import Lakehouse
 from resources.landing_zone import LandedFile, LandingZone, LocalLandingZone
 from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
+from resources.session_keys import SessionKeys
 from resources.vault import Reveal, Vault
 
 DAY = date(2026, 6, 30)
@@ -128,6 +129,7 @@ class LandingHouse:
             {lender.lender_id: lender for lender in lenders or (self.lender,)},
             ContractBook(self.root / "lenders"),
             lambda lender_id: PgpKeys.load(self.root / "keys", lender_id),
+            lambda lender_id: SessionKeys(self.root / "keys", lender_id),
         )
 
     def rows(self, table: str) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "consent_expiry_utc": _NEXT_YEAR,
         "created_at_utc": _NEW_YEAR,
     },
-    "raw.aa_accounts": {"currency": "INR"},
+    "raw.aa_accounts": {"currency": "INR", "fi_type": "DEPOSIT"},
     "raw.aa_transactions": {"currency": "INR", "mode": "UPI"},
     "raw.contact_history": {"direction": "outbound", "is_randomised": False},
     "raw.bureau_reports": {"bureau": "cibil"},

@@ -4,6 +4,7 @@ select
     cast(customer_id as string) as customer_id,
     cast(fip_id as string) as fip_id,
     cast(link_ref_number as string) as link_ref_number,
+    cast(fi_type as string) as fi_type,
     cast(masked_account_number as string) as masked_account_number,
     cast(account_type as string) as account_type,
     cast(account_sub_type as string) as account_sub_type,

@@ -13,7 +13,7 @@ from paymentor_assets.lenders import Lender
 from resources.errors import ContractError
 
 #: Formats that are lines of JSON; a document of theirs is one row here.
-_JSON_FORMATS = frozenset({"json_lines", "aa_consents", "aa_deposits"})
+_JSON_FORMATS = frozenset({"json_lines", "aa_deposits"})
 
 
 def refuse_unwritable(feed: str, contract: FeedContract, lender: Lender) -> None:

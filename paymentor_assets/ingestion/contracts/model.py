@@ -22,7 +22,6 @@ Format = Literal[
     "delimited",
     "json_lines",
     "parquet",
-    "aa_consents",
     "aa_deposits",
     "change_log",
     "metro2",

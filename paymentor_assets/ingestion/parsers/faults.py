@@ -18,4 +18,10 @@ PARSE_FAULTS: Mapping[str, str] = {
     "BAD_LENGTH": "states a length that cannot be",
     "REPEATED_FIELD": "has a field twice in one segment",
     "NO_ACCOUNT": "has no account (TL)",
+    "BAD_XML": "is not an <FI> element around exactly one <Account>",
+    "UNKNOWN_VERSION": "is of a schema version that is not read (1.0 to 1.2 and 2.0.0 are)",
+    "DECRYPTION_FAILED": "cannot be decrypted with the session key that the envelope names",
+    "KEY_EXPIRED": "is sealed with a key that had expired when the data was fetched",
+    "UNSUPPORTED_CURVE": "is sealed with a Weierstrass key of curve Curve25519, which is not the "
+    "X25519 of RFC 7748; ask the institution for an X25519 key",
 }

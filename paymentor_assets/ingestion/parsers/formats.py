@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
+from paymentor_assets.ingestion.aa_crypto import KeyRing
 from paymentor_assets.ingestion.contracts.model import FeedContract, Format
 from paymentor_assets.ingestion.parsers.interface import Parser
 
@@ -17,13 +18,16 @@ _PARSERS: Mapping[Format, tuple[str, str]] = {
     "metro2": ("metro2", "Metro2"),
     "tudf": ("tudf", "Tudf"),
     "us_dnc": ("us_dnc", "UsDnc"),
-    "aa_consents": ("aa_consents", "AaConsents"),
-    "aa_deposits": ("aa_deposits", "AaDeposits"),
+    "json_lines": ("json_lines", "JsonLines"),
+    "aa_deposits": ("aa_accounts", "AaAccounts"),
 }
 
 
-def parser_for(contract: FeedContract) -> Parser:
-    """A new parser for one batch of files of the feed."""
+def parser_for(contract: FeedContract, session_keys: KeyRing | None = None) -> Parser:
+    """A new parser for one batch of files of the feed.
+
+    `session_keys` open encrypted Account Aggregator payloads; no other format has keys of its own.
+    """
     module, name = _PARSERS[contract.format]
-    make: Callable[[FeedContract], Parser] = getattr(import_module(f"{_PACKAGE}.{module}"), name)
-    return make(contract)
+    make: Callable[..., Parser] = getattr(import_module(f"{_PACKAGE}.{module}"), name)
+    return make(contract, session_keys) if contract.format == "aa_deposits" else make(contract)

@@ -1,4 +1,4 @@
-"""What the JSON line formats share: documents of a feed, and columns read from them by path."""
+"""JSON lines: one object a line, its columns read by the paths of the contract."""
 
 from __future__ import annotations
 
@@ -8,37 +8,69 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from paymentor_assets.ingestion.contracts.model import ColumnContract
-from paymentor_assets.ingestion.parsers.interface import Source
-from paymentor_assets.ingestion.parsers.lines import RecordReader
+from paymentor_assets.ingestion.contracts.model import ColumnContract, FeedContract
+from paymentor_assets.ingestion.parsers.interface import STAGED, Source
+from paymentor_assets.ingestion.parsers.lines import RECORD_SCHEMA, RecordReader
 from resources.duck import quote
 from resources.errors import RejectedFile
 
 
-def stage_documents(con: duckdb.DuckDBPyConnection) -> None:
-    """Table `documents` from table `records`: file_index, line_number, doc (NULL: not an object).
+class JsonLines:
+    """One record a line. A line that is no JSON object is a row with parse_error BAD_JSON."""
 
-    Parsing is decided once here, so that nothing later can fail on malformed JSON.
-    """
-    con.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE documents AS
-        SELECT file_index, row_number AS line_number, is_utf8,
-               CASE WHEN json_type(valid) = 'OBJECT' THEN valid END AS doc
-        FROM (
-            SELECT *, CASE WHEN is_utf8 AND json_valid(record) THEN record END AS valid
-            FROM records
+    def __init__(self, contract: FeedContract) -> None:
+        self._columns = contract.records[0].delivered_columns
+
+    def tables(self) -> Mapping[str, pa.Schema]:
+        """The lines as they stand in the file."""
+        return {"records": RECORD_SCHEMA}
+
+    def read(self, source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
+        """Lines, block by block; raises RejectedFile as `json_lines_of` does."""
+        for batch in json_lines_of(source):
+            yield {"records": batch}
+
+    def stage(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Table `fields_0` from table `records`: one row a line, one text a column."""
+        listed, expressions = _read_columns(self._columns, "doc")
+        names = ", ".join(f'"{c.name}" VARCHAR' for c in self._columns)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE fields_0 ({STAGED}, {names})")
+        # What is no JSON object is decided first, so that nothing later can fail on it.
+        con.execute(
+            f"""
+            INSERT INTO fields_0
+            SELECT file_index, row_number, row_number,
+                   CASE WHEN NOT is_utf8 THEN 'NOT_UTF8' WHEN doc IS NULL THEN 'BAD_JSON' END,
+                   NULL, NULL, {", ".join(expressions)}
+            FROM (
+                SELECT *, {listed} AS found
+                FROM (
+                    SELECT *, CASE WHEN json_type(valid) = 'OBJECT' THEN valid END AS doc
+                    FROM (
+                        SELECT *, CASE WHEN is_utf8 AND json_valid(record) THEN record END AS valid
+                        FROM records
+                    )
+                )
+            )
+            """
         )
-        """
-    )
+
+    def original(self, index: int) -> tuple[str, str]:
+        """The bytes of the line."""
+        return "coalesce(o.original, encode(o.record))", (
+            "JOIN records AS o ON o.file_index = v.file_index AND o.row_number = v.line_number"
+        )
 
 
-def read_lines(source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
-    """Table `records` of one file, a line a record; raises RejectedFile (TRUNCATED_FILE)."""
+def json_lines_of(source: Source) -> Iterator[pa.RecordBatch]:
+    """The lines of a file as batches of RECORD_SCHEMA; blank lines are none.
+
+    Raises RejectedFile (TRUNCATED_FILE) when the last line has no newline and is not JSON: then
+    the rest of the file is missing.
+    """
     reader = RecordReader(source.stream, source.file_index, source.name)
     reader.skip_bom()
-    for batch in reader.records():
-        yield {"records": batch}
+    yield from reader.records()
     if reader.is_terminated or not reader.rows:
         return
     try:
@@ -51,19 +83,19 @@ def read_lines(source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
         ) from None
 
 
-def read_columns(columns: Sequence[ColumnContract], document: str) -> tuple[str, list[str]]:
+def _read_columns(columns: Sequence[ColumnContract], document: str) -> tuple[str, list[str]]:
     """SQL that reads columns from a JSON expression: one list of texts, then one text a column.
 
     Returns the expression of the list (all paths in one parse) and, for each column, an expression
     over that list, named `found`. Blank text is NULL.
     """
-    paths = [path for column in columns for path in column.paths]
+    paths = [path for column in columns for path in _paths(column)]
     listed = f"json_extract_string({document}, [{', '.join(quote(p) for p in paths)}])"
     expressions = []
     at = 1
     for column in columns:
-        alternatives = [f"nullif(trim(found[{at + i}]), '')" for i in range(len(column.paths))]
-        at += len(column.paths)
+        alternatives = [f"nullif(trim(found[{at + i}]), '')" for i in range(len(_paths(column)))]
+        at += len(alternatives)
         value = f"coalesce({', '.join(alternatives)})" if len(alternatives) > 1 else alternatives[0]
         if column.values == "list":
             # '["A","B"]' is how a JSON array reads as text; codes hold none of these characters.
@@ -71,3 +103,8 @@ def read_columns(columns: Sequence[ColumnContract], document: str) -> tuple[str,
             value = f"nullif(replace({bare}, ',', ';'), '')"
         expressions.append(f'{value} AS "{column.name}"')
     return listed, expressions
+
+
+def _paths(column: ColumnContract) -> tuple[str, ...]:
+    """A flat document needs no paths: a column is then a member of its delivered name."""
+    return column.paths or (f'$."{column.delivered_as or column.name}"',)

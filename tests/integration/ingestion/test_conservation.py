@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,6 +27,7 @@ from resources.duck import connect
 from resources.landing_zone import LandedFile
 from resources.openpgp import PgpKeys
 from resources.vault import Vault
+from tests.support.consents import consent_facts
 from tests.support.landing_house import (
     DAY,
     DELIVERED,
@@ -128,7 +128,7 @@ def check(
         )
         for uri, content in named.items()
     ]
-    consents = pa.table({"consent_id": ["CO1", "CO2"], "customer_id": ["C1", "C2"]})
+    consents = consent_facts()
     takings = DryTakings()
     with connect(threads=1) as con, TemporaryDirectory() as scratch:
         context = Context(

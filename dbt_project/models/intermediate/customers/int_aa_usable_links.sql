@@ -1,6 +1,7 @@
 -- Which consent speaks for a linked bank account on a day: among the valid ones whose purpose fits
 -- and that cover transactions, the one with the freshest fetch. One only, or a transaction that was
--- fetched under two consents would count twice.
+-- fetched under two consents would count twice. Deposit accounts only: what moves in a term deposit
+-- is no income and no spending.
 with
 
 fetches as (
@@ -10,6 +11,7 @@ fetches as (
         fetched_at_utc,
         _known_at
     from {{ ref('stg_aa_accounts') }}
+    where fi_type = 'DEPOSIT'
 ),
 
 candidates as (
