@@ -7,6 +7,7 @@ what its size can honestly mean. An archive or encoding at fault refuses the fil
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import io
 import zipfile
@@ -25,6 +26,9 @@ _BLOCK = 1 << 20
 #: to tell a small, very regular file from a bomb.
 _MAX_EXPANSION = 250
 _TELLING_BYTES = 64 << 20
+_MAX_CONTENTS = 1 << 20
+#: Of the others zipfile expands as much at once as is in them.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @contextmanager
@@ -204,25 +208,48 @@ def _copy(stream: BinaryIO, path: Path) -> None:
             file.write(block)
 
 
+class _Archive(io.BufferedReader):
+    """An archive whose table of contents, which is read at one go, is no longer than one should."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _MAX_CONTENTS:
+            raise zipfile.BadZipFile(f"its table of contents has {size} bytes")
+        return super().read(size)
+
+
 def _only_member(archive: BinaryIO, name: str, stack: ExitStack) -> BinaryIO:
     try:
-        opened = stack.enter_context(zipfile.ZipFile(archive))
+        capped = stack.enter_context(_Archive(cast(io.RawIOBase, archive)))
+        opened = stack.enter_context(zipfile.ZipFile(capped))
         members = [m for m in opened.infolist() if not m.is_dir()]
         unsafe = [m.filename for m in members if _is_unsafe(m.filename)]
-        if unsafe or len(members) != 1 or members[0].flag_bits & 0x1:
-            what = (
-                f"names {unsafe[0][:80]!r}, a place outside itself"
-                if unsafe
-                else f"holds {len(members)} files instead of one"
-                if len(members) != 1
-                else "is locked with a password"
-            )
+        if what := (
+            f"names {unsafe[0][:80]!r}, a place outside itself"
+            if unsafe
+            else f"holds {len(members)} files instead of one"
+            if len(members) != 1
+            else "is locked with a password"
+            if members[0].flag_bits & 0x1
+            else f"is compressed by method {members[0].compress_type} instead of deflate"
+            if members[0].compress_type not in _METHODS
+            else ""
+        ):
             raise RejectedFile(
                 "BAD_ARCHIVE", f"{name}: the archive {what}; deliver one plain file in it."
             )
         member: BinaryIO = stack.enter_context(opened.open(members[0]))  # type: ignore[assignment]
         return member
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        NotImplementedError,
+        ValueError,
+        OSError,
+    ) as error:
+        # A place before the beginning of the file; any other error is one of this machine.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise RejectedFile(
             "BAD_ARCHIVE", f"{name} is not a sound zip archive ({error}); deliver it again."
         ) from error

@@ -22,6 +22,8 @@ from resources.errors import RejectedFile
 BLOCK_BYTES = 8 << 20
 #: A record longer than this is no record of a lender's: a quote was opened and never closed.
 MAX_RECORD_BYTES = 4 << 20
+# How long a field may be is decided here, not by the 128 KiB that the csv module begins with.
+csv.field_size_limit(MAX_RECORD_BYTES)
 #: csv.reader gives up on a carriage return that ends no line; to us it is a character like any
 #: other, so it travels through that reader as one from the private-use area.
 _LONE_RETURN = "\ue00d"
@@ -68,10 +70,21 @@ class RecordReader:
         self._at_end = False
 
     def header(self) -> bytes:
-        """The first line without its newline and byte order mark; consumes it."""
+        """The first line without its newline and byte order mark; consumes it.
+
+        Raises RejectedFile (HEADER_MISMATCH) when it is longer than any record.
+        """
         while b"\n" not in self._carry and not self._at_end:
+            if len(self._carry) > MAX_RECORD_BYTES:
+                break
             self._fill()
         line, newline, rest = self._carry.partition(b"\n")
+        if len(line) > MAX_RECORD_BYTES:
+            raise RejectedFile(
+                "HEADER_MISMATCH",
+                f"{self.name}: the first line is longer than {MAX_RECORD_BYTES} bytes, so it is no "
+                "header; deliver the file again with the column names in its first line.",
+            )
         self._carry = rest
         self.is_terminated = bool(newline)
         return line.removeprefix(BOM).rstrip(b"\r")
@@ -85,7 +98,8 @@ class RecordReader:
     def records(self) -> Iterator[pa.RecordBatch]:
         """Batches of RECORD_SCHEMA in file order.
 
-        Raises RejectedFile (TRUNCATED_FILE) when a quote that opens a field is never closed.
+        Raises RejectedFile: TRUNCATED_FILE when a quote that opens a field is never closed,
+        RECORD_TOO_LONG, UNREADABLE.
         """
         while True:
             if self._carry:
@@ -96,7 +110,7 @@ class RecordReader:
             if self._at_end:
                 break
             if len(self._carry) > MAX_RECORD_BYTES:
-                raise self._unclosed()
+                raise self._too_long()
             self._fill()
 
     def _fill(self) -> None:
@@ -113,6 +127,8 @@ class RecordReader:
         if not len(ends):
             return _empty(), 0
         offsets = np.concatenate(([0], ends)).astype(np.int64)
+        if np.diff(offsets).max() > MAX_RECORD_BYTES:
+            raise self._too_long()
         raw = pa.LargeBinaryArray.from_buffers(
             pa.large_binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
         )
@@ -153,6 +169,8 @@ class RecordReader:
                 used = int(offsets[start])
                 break
             beyond = start + lines
+            if offsets[beyond] - offsets[start] > MAX_RECORD_BYTES:
+                raise self._too_long()
             keep[start + 1 : beyond] = False
             whole = b"".join(raw[i].as_py() for i in range(start, beyond)).rstrip(b"\r\n")
             is_text = all(is_utf8[i].as_py() for i in range(start, beyond))
@@ -227,11 +245,19 @@ class RecordReader:
             schema=RECORD_SCHEMA,
         )
 
-    def _unclosed(self, row: int | None = None) -> RejectedFile:
+    def _unclosed(self, row: int) -> RejectedFile:
         return RejectedFile(
             "TRUNCATED_FILE",
-            f"{self.name}, row {self.rows + 1 if row is None else row}: a quote is opened and "
-            "never closed, so the file is cut off or misquoted; deliver it again, complete.",
+            f"{self.name}, row {row}: a quote is opened and never closed, so the file is cut off "
+            "or misquoted; deliver it again, complete.",
+        )
+
+    def _too_long(self) -> RejectedFile:
+        return RejectedFile(
+            "RECORD_TOO_LONG",
+            f"{self.name}: a row at or after row {self.rows + 1} is longer than {MAX_RECORD_BYTES} "
+            "bytes, which no row of a lender's is; correct it (a quote that is never closed makes "
+            "such rows) and deliver the file again.",
         )
 
 

@@ -126,13 +126,55 @@ def test_no_byte_of_a_record_is_lost(data: bytes, block: int) -> None:
     assert kept == [line.rstrip(b"\r") for line in data.split(b"\n") if line.rstrip(b"\r")]
 
 
-def test_a_quote_that_never_closes_is_found_without_reading_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'a,b,c\n1,"2,3\n' + b"x,y,z\n" * 10_000,
+        b"a,b,c\n1,2," + b"3" * 5000,
+        b"a,b,c\n1,2," + b"3" * 5000 + b"\n",
+        b'a,b,c\n1,2,"' + b"3\n" * 2500 + b'"\n4,5,6\n',
+    ],
+    ids=["open quote", "no line end", "in one block", "many lines"],
+)
+@pytest.mark.parametrize("block", [1024, 1 << 20])
+def test_a_row_that_is_too_long_is_found_wherever_blocks_end(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, block: int
 ) -> None:
+    monkeypatch.setattr(lines, "BLOCK_BYTES", block)
+    monkeypatch.setattr(lines, "MAX_RECORD_BYTES", 4096)
+    with pytest.raises(RejectedFile, match=r"after row [12] ") as error:
+        read(content)
+    assert error.value.reason_code == "RECORD_TOO_LONG"
+
+
+def test_a_first_line_without_end_is_no_header(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1024)
     monkeypatch.setattr(lines, "MAX_RECORD_BYTES", 4096)
-    with pytest.raises(RejectedFile, match=r"row 2.*never closed"):
-        read(b"a,b,c\n" + b'1,"2,3\n' + b"x,y,z\n" * 10_000)
+    stream = io.BytesIO(b"a" * 1_000_000)
+    with pytest.raises(RejectedFile, match="longer than") as error:
+        RecordReader(stream, 0, "x.csv", ",").header()
+    assert error.value.reason_code == "HEADER_MISMATCH" and stream.tell() < 10_000
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"a,b," + b"x" * 200_000 + b"\n1,2,3\n", "HEADER_MISMATCH"),
+        (b"a,b,c\n1,2," + b"x" * 200_000, None),
+        (b'a,b,c\n1,2,y"' + b"x" * 200_000 + b"\n", None),
+    ],
+    ids=["header", "last row", "irregular row"],
+)
+def test_a_long_field_is_no_fault_of_ours(content: bytes, code: str | None) -> None:
+    """Longer than what csv.reader takes unless it is told to."""
+    parser = Delimited(CONTRACT)
+    source = Source(io.BytesIO(content), 0, "letters.csv", Path())
+    if code is None:
+        assert [batch["records"].num_rows for batch in parser.read(source)] == [1]
+        return
+    with pytest.raises(RejectedFile) as error:
+        list(parser.read(source))
+    assert error.value.reason_code == code
 
 
 def test_the_header_is_taken_off_first() -> None:

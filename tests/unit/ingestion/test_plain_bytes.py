@@ -53,11 +53,11 @@ def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def zipped(members: Mapping[str, bytes]) -> bytes:
+def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+    with zipfile.ZipFile(archive, "w", method) as target:
         for name, content in members.items():
-            target.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            target.writestr(zipfile.ZipInfo(name), content, method)
     return archive.getvalue()
 
 
@@ -80,6 +80,11 @@ def test_the_text_comes_through(tmp_path: Path, delivered: bytes, changes: dict[
     assert read(delivered, tmp_path, size=7, **changes) == TEXT
 
 
+def with_wrong_offset(archive: bytes) -> bytes:
+    """The end of an archive says where its table of contents begins: here beyond the end."""
+    return archive[:-6] + b"\xff\xff\0\0" + archive[-2:]
+
+
 @pytest.mark.parametrize(
     ("delivered", "changes", "code", "sentence"),
     [
@@ -91,6 +96,17 @@ def test_the_text_comes_through(tmp_path: Path, delivered: bytes, changes: dict[
         (zipped({"../../etc/x": TEXT}), {"compression": "zip"}, "BAD_ARCHIVE", "outside itself"),
         (zipped({"/etc/x": TEXT}), {"compression": "zip"}, "BAD_ARCHIVE", "outside itself"),
         (zipped({"..\\x": TEXT}), {"compression": "zip"}, "BAD_ARCHIVE", "outside itself"),
+        (with_wrong_offset(zipped({"x": TEXT})), {"compression": "zip"}, "BAD_ARCHIVE", "sound"),
+        *(
+            (zipped({"x": bytes(100)}, method), {"compression": "zip"}, "BAD_ARCHIVE", "deflate")
+            for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+        ),
+        (
+            zipped({f"{i:05d}": b"" for i in range(30_000)}),
+            {"compression": "zip"},
+            "BAD_ARCHIVE",
+            "table of contents",
+        ),
         (TEXT.decode().encode("utf-16-le"), {"encoding": "utf-16"}, "BAD_ENCODING", "BOM"),
         (TEXT + b"\xff", {"encoding": "utf-16"}, "BAD_ENCODING", "utf-16"),
     ],
