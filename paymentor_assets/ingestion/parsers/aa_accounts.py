@@ -26,7 +26,7 @@ from paymentor_assets.ingestion.parsers.interface import STAGED_SCHEMA, Source
 from paymentor_assets.ingestion.parsers.lines import BLOCK_BYTES, BOM
 from paymentor_assets.ingestion.parsers.paths import PathColumns
 from resources.duck import quote
-from resources.errors import ContractError
+from resources.errors import ContractError, RejectedFile
 
 _ACCOUNTS, _TRANSACTIONS = "aa_accounts_read", "aa_transactions_read"
 _ERROR, _FAULT_COLUMN = (
@@ -37,6 +37,8 @@ _REPEATED = pa.dictionary(pa.int32(), pa.string())
 #: Values become Arrow arrays in small groups, while they are still in the processor's cache.
 _GROUP_VALUES = 4_000
 _BATCH_ROWS = 50_000
+#: More than fit into the longest account, unless they are no transactions.
+MAX_TRANSACTIONS = 50_000
 _BEGINNING = 4096
 #: A transaction as XML text; a quoted value may hold any character but its own quote.
 _ITEM = r"""<(?:[\w.-]+:)?Transaction(?:\s(?:[^"'>]|"[^"]*"|'[^']*')*)?>"""
@@ -71,7 +73,8 @@ class AaAccounts:
     def read(self, source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
         """Accounts of one file, whichever of the two forms it has.
 
-        Raises RejectedFile as `aa_lines.read_lines` and `aa_xml.read_envelopes` do.
+        Raises RejectedFile as `aa_lines.read_lines` and `aa_xml.read_envelopes` do, and with
+        RECORD_TOO_LONG for an account of more than MAX_TRANSACTIONS.
         """
         beginning = source.stream.read(_BEGINNING)
         stream = cast(BinaryIO, _Resumed(beginning, source.stream))
@@ -83,6 +86,12 @@ class AaAccounts:
         shared = [self._accounts.names.index(column.name) for column in self._inherited]
         rows = _Rows(source.file_index, self._accounts, self._transactions, shared)
         for document in documents:
+            if len(document.transactions) > MAX_TRANSACTIONS:
+                raise RejectedFile(
+                    "RECORD_TOO_LONG",
+                    f"{source.name}: an account has {len(document.transactions)} transactions, and "
+                    f"{MAX_TRANSACTIONS} are read at once; split them over several fetches.",
+                )
             rows.add(document)
             if rows.is_full:
                 yield self._batches(rows)
@@ -109,32 +118,42 @@ class AaAccounts:
             con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {columns} FROM {table}")
 
     def original(self, index: int) -> tuple[str, str]:
-        """The account's own bytes; for a transaction its piece of them, where it can be cut out."""
-        joins = (
-            f"JOIN {_ACCOUNTS} AS o ON o.file_index = v.file_index AND o.row_number = v.line_number"
-        )
+        """The account's own bytes; for a transaction its piece of them, where it can be cut out (of
+        an encrypted account it cannot), else its place."""
         if index == 0:
-            return "o.original", joins
-        text = "decode(o.original)"
+            return "o.original", (
+                f"JOIN {_ACCOUNTS} AS o "
+                "ON o.file_index = v.file_index AND o.row_number = v.line_number"
+            )
+        text = "decode(a.original)"
         path = "$.account.transactions.transaction"
-        position = "(v.row_number - v.line_number - 1)"
-        # A lone transaction stands without a list; an encrypted one cannot be shown alone.
-        json = (
-            f"CASE json_type({text}, '{path}') WHEN 'ARRAY' "
-            f"THEN json_extract({text}, '{path}[' || {position} || ']') "
-            f"ELSE json_extract({text}, '{path}') END"
+        # Cut once an account: cut once a transaction, a thousand of them would take gigabytes. What
+        # is no JSON or no text has no transactions, but would be looked at before that is known.
+        pieces = f"""
+            SELECT file_index, line_number, unnest(items) AS piece,
+                   generate_subscripts(items, 1) AS position
+            FROM (
+                SELECT a.file_index, a.row_number AS line_number, n.transactions,
+                       TRY(CASE WHEN starts_with(ltrim({text}), '<')
+                            THEN regexp_extract_all({text}, {quote(_ITEM)})
+                            WHEN json_type({text}, '{path}') = 'ARRAY'
+                            THEN CAST(json_extract({text}, '{path}[*]') AS VARCHAR[])
+                            -- A lone transaction stands without a list.
+                            ELSE [CAST(json_extract({text}, '{path}') AS VARCHAR)] END) AS items
+                FROM {_ACCOUNTS} AS a
+                JOIN (SELECT file_index, line_number, count(*) AS transactions
+                      FROM {_TRANSACTIONS} GROUP BY ALL) AS n
+                  ON n.file_index = a.file_index AND n.line_number = a.row_number
+            )
+            WHERE len(items) = transactions
+        """
+        place = "(v.row_number - v.line_number)"
+        return (
+            f"encode(coalesce(p.piece, 'transaction ' || {place} || ' of the account in row ' "
+            "|| v.line_number))",
+            f"LEFT JOIN ({pieces}) AS p ON p.file_index = v.file_index "
+            f"AND p.line_number = v.line_number AND p.position = {place}",
         )
-        found = f"regexp_extract_all({text}, {quote(_ITEM)})"
-        element = (
-            f"CASE WHEN len({found}) = (SELECT count(*) FROM {_TRANSACTIONS} AS n "
-            "WHERE n.file_index = v.file_index AND n.line_number = v.line_number) "
-            f"THEN {found}[{position} + 1] END"
-        )
-        piece = (
-            f"CASE WHEN starts_with(ltrim({text}), '<') THEN {element} "
-            f"ELSE CAST({json} AS VARCHAR) END"
-        )
-        return f"coalesce(encode({piece}), o.original)", joins
 
 
 @dataclass

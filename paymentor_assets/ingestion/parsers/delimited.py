@@ -33,7 +33,7 @@ class Delimited:
     def read(self, source: Source) -> Iterator[Mapping[str, pa.RecordBatch]]:
         """Records of one file.
 
-        Raises RejectedFile: EMPTY_FILE, HEADER_MISMATCH, TRUNCATED_FILE or UNREADABLE.
+        Raises RejectedFile: EMPTY_FILE, HEADER_MISMATCH, TRUNCATED_FILE or RECORD_TOO_LONG.
         """
         delimiter = self._contract.delimiter
         reader = RecordReader(source.stream, source.file_index, source.name, delimiter)

@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 from resources.errors import RejectedFile
 
 BLOCK_BYTES = 8 << 20
+#: A block of lines with next to nothing in them is handed on in parts.
+BATCH_ROWS = 50_000
 #: A record longer than this is no record of a lender's: a quote was opened and never closed.
 MAX_RECORD_BYTES = 4 << 20
 # How long a field may be is decided here, not by the 128 KiB that the csv module begins with.
@@ -99,14 +101,14 @@ class RecordReader:
         """Batches of RECORD_SCHEMA in file order.
 
         Raises RejectedFile: TRUNCATED_FILE when a quote that opens a field is never closed,
-        RECORD_TOO_LONG, UNREADABLE.
+        RECORD_TOO_LONG.
         """
         while True:
             if self._carry:
                 batch, used = self._cut(self._carry)
                 self._carry = self._carry[used:]
-                if batch.num_rows:
-                    yield batch
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    yield batch.slice(start, BATCH_ROWS)
             if self._at_end:
                 break
             if len(self._carry) > MAX_RECORD_BYTES:
@@ -169,8 +171,6 @@ class RecordReader:
                 used = int(offsets[start])
                 break
             beyond = start + lines
-            if offsets[beyond] - offsets[start] > MAX_RECORD_BYTES:
-                raise self._too_long()
             keep[start + 1 : beyond] = False
             whole = b"".join(raw[i].as_py() for i in range(start, beyond)).rstrip(b"\r\n")
             is_text = all(is_utf8[i].as_py() for i in range(start, beyond))
@@ -194,26 +194,22 @@ class RecordReader:
 
         None when its last field is still open at the end of the lines at hand.
         """
-        taken = 0
+        taken = size = 0
         ran_out = False
 
         def lines() -> Iterator[str]:
-            nonlocal taken, ran_out
+            nonlocal taken, size, ran_out
             for i in range(start, len(text)):
+                line = raw[i].as_py()
                 taken += 1
-                ended = raw[i].as_py().endswith(b"\n")
+                size += len(line)
+                if size > MAX_RECORD_BYTES:
+                    raise self._too_long()
+                ended = line.endswith(b"\n")
                 yield text[i].as_py().replace("\r", _LONE_RETURN) + ("\n" if ended else "")
             ran_out = True
 
-        try:
-            fields = next(csv.reader(lines(), delimiter=self.delimiter or ","))
-        except csv.Error as error:
-            row = self.rows + 1
-            raise RejectedFile(
-                "UNREADABLE",
-                f"{self.name}: a row at or after row {row} cannot be read as delimited text "
-                f"({error}); correct its quoting and deliver the file again.",
-            ) from error
+        fields = next(csv.reader(lines(), delimiter=self.delimiter or ","))
         if ran_out:
             return None, taken
         return [f.replace(_LONE_RETURN, "\r") for f in fields], taken
