@@ -94,6 +94,10 @@ lock: $(VENV)/uv.stamp ## Renew the hashed locks from pyproject.toml
 proof: dev-setup ## Kill ingestions at random instants and compare; writes docs/results/
 	@$(BIN)/python -m tests.proof
 
+.PHONY: bench
+bench: dev-setup ## Measure against bare kernels; writes docs/results/
+	@$(BIN)/python -m benchmarks
+
 .PHONY: clean
 clean: ## Delete .venv and all local state
 	@rm -rf $(VENV) .paymentor dbt_project/target dbt_project/logs

@@ -12,52 +12,23 @@ import argparse
 import shutil
 import sys
 import tempfile
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from benchmarks.ingestion.bench_lender import KEY, lake, landing, take_in
 from benchmarks.measure import HEADER, measured, report, row
-from paymentor_assets.audit.publications import RunInfo
-from paymentor_assets.ingestion.contracts.book import ContractBook, load_feeds
+from paymentor_assets.ingestion.contracts.book import load_feeds
 from paymentor_assets.ingestion.contracts.tables import raw_tables
-from paymentor_assets.ingestion.doors import Doors
-from paymentor_assets.ingestion.ingest import ingest
-from paymentor_assets.lenders import Lender
-from resources.clock import FixedClock
-from resources.lakehouse import Lakehouse
-from resources.landing_zone import LocalLandingZone
-from resources.openpgp import PgpKeys
-from resources.operational_store import OperationalStore
-from resources.session_keys import SessionKeys
-from resources.vault import Vault
 
 MODULE = "benchmarks.ingestion.portfolio_csv"
-NOW = datetime(2026, 7, 1, 1, 0, tzinfo=UTC)
 TABLE = "raw.portfolio_accounts"
 PII = ("full_name", "phone", "email", "national_id")
-KEY = b"k" * 64
-LENDER = Lender.model_validate(
-    {
-        "lender_id": "bench",
-        "name": "Benchmark",
-        "role": "first_party",
-        "zone": "Asia/Kolkata",
-        "daily_cutoff": "06:00:00",
-        "feeds": ["portfolio"],
-        "required_feeds": [],
-        "latest_by": "09:00:00",
-        "currencies": ["INR"],
-        "slots": ["10:00:00"],
-        "channels": {"email": {"daily_capacity": 1, "cost": {"INR": "0.1"}}},
-    }
-)
 
 
 def write_snapshot(path: Path, rows: int, day: date) -> None:
     """A sound snapshot of `rows` accounts with four distinct personal values each."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     columns = {
         "snapshot_date": f"DATE '{day}'",
         "account_id": "'A' || i",
@@ -132,51 +103,9 @@ def append_kernel(home: Path, scratch: Path) -> None:
     report(lambda: target.append(raw_tables()[TABLE], rows, {}))
 
 
-def lake(home: Path) -> Lakehouse:
-    """A lakehouse in a folder."""
-    home.mkdir(parents=True, exist_ok=True)
-    return Lakehouse(
-        {"type": "sql", "uri": f"sqlite:///{home}/catalog.db", "warehouse": f"file://{home}"}
-    )
-
-
-def take_in(home: Path) -> None:
-    """Everything that waits in the landing zone of `home`."""
-    store = OperationalStore(f"sqlite:///{home}/operational.db")
-    vault = Vault(
-        f"sqlite:///{home}/vault.db",
-        vault_key=lambda: KEY,
-        token_key=lambda: KEY,
-        on_reveal=lambda _: None,
-    )
-
-    def work() -> None:
-        result = ingest(
-            Doors(
-                lake(home / "lakehouse"),
-                store,
-                vault,
-                LocalLandingZone(home / "landing"),
-                {"bench": LENDER},
-                ContractBook(home / "lenders"),
-                partial(PgpKeys.load, home / "keys"),
-                partial(SessionKeys, home / "keys"),
-            ),
-            RunInfo("bench", "1", FixedClock(NOW)),
-            lender_id="bench",
-        )
-        bad = [f.message for f in result.files if f.status != "ingested"]
-        if bad or not result.files:
-            raise RuntimeError(f"the benchmark's own file was not taken: {bad}")
-
-    report(work)
-    vault.close()
-    store.close()
-
-
 def snapshot(home: Path, day: date) -> Path:
     """Where the snapshot of a day lands."""
-    return home / "landing/bench/portfolio" / f"portfolio_{day}.csv"
+    return landing(home, "portfolio", f"portfolio_{day}.csv")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import signal
 from typing import Annotated
 
 import typer
@@ -35,8 +35,7 @@ def sftp(
             f"Files are taken from {deployment.settings.landing_url}, so nobody would read what "
             "lands in the local folder; unset PAYMENTOR_LANDING_URL."
         )
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(deployment, host, port))
+    asyncio.run(_serve(deployment, host, port))
 
 
 async def _serve(deployment: Deployment, host: str, port: int) -> None:
@@ -60,6 +59,11 @@ async def _serve(deployment: Deployment, host: str, port: int) -> None:
         " Ctrl-C ends it.",
         soft_wrap=True,
     )
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
+    server.close()
     await server.wait_closed()
 
 

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from paymentor_assets.ingestion.contracts.categories import category_sql
+from paymentor_assets.ingestion.contracts.date_patterns import pattern_of
 from paymentor_assets.ingestion.contracts.model import ColumnContract, RecordContract
 from paymentor_assets.ingestion.parsers.faults import PARSE_FAULTS
 from resources.duck import quote
@@ -96,11 +97,12 @@ def stage_typed(
         FROM ({rows()})
         """
     )
-    unclean = f"SEMI JOIN (FROM typed_{index} WHERE NOT is_clean) USING (file_index, row_number)"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {rows(unclean)}")
-    con.execute(_parse_faults(record, index))
-    for i, c in enumerate(columns):
-        con.execute(_column_faults(c, i, codes[i], record, index))
+    if con.execute(f"FROM typed_{index} WHERE NOT is_clean LIMIT 1").fetchone():
+        unclean = f"(FROM typed_{index} WHERE NOT is_clean) USING (file_index, row_number)"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {rows(f'SEMI JOIN {unclean}')}")
+        con.execute(_parse_faults(record, index))
+        for i, c in enumerate(columns):
+            con.execute(_column_faults(c, i, codes[i], record, index))
     if record.rules:
         con.execute(_rule_faults(record, index))
 
@@ -294,7 +296,7 @@ def _column_faults(
     return f"""
         INSERT INTO faults
         SELECT {index}, file_index, row_number, {i + _FIRST_COLUMN}, {quote(column.name)}, code,
-               {_where(column.name)} || CASE code {cases} END
+               {_where(column.delivered_as or column.name)} || CASE code {cases} END
                || '; correct it and deliver the row again.', {value}
         FROM (SELECT *, {code} AS code FROM suspects WHERE parse_error IS NULL)
         WHERE code IS NOT NULL
@@ -345,7 +347,8 @@ def _parse_faults(record: RecordContract, index: int) -> str:
 
 def _meaning(column: ColumnContract) -> str:
     if column.format:
-        return f"{'an instant' if column.type == 'timestamp' else 'a date'} as {column.format}"
+        what = "an instant" if column.type == "timestamp" else "a date"
+        return f"{what} as {pattern_of(column.format)}"
     return _MEANINGS.get(column.type, "text")
 
 

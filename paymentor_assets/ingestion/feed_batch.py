@@ -59,8 +59,11 @@ def process(
     files: Sequence[IncomingFile],
     takings: Takings,
     consents: ConsentFacts | None = None,
+    report: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Parse, check and tokenise; puts rows into `takings`, status and counts into each file.
+
+    `report` hears how many of the files are done.
 
     When a chunk of several files fails, each of them is tried alone, so that only the faulty ones
     stay behind (status `unfinished`, with the reason).
@@ -88,6 +91,7 @@ def process(
                 again += chunk.files
         if not chunk.is_whole and chunk.is_last and first.status != "ingested":
             takings.undo()
+        report(sum(file.status is not None for file in files))
     for file in again:
         process(context, contract, [file], takings, consents)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -139,10 +140,23 @@ def _take_in(
             )
             # The artefacts of this run were committed before the payloads.
             consents = ConsentFacts.of(lake, lender.lender_id) if needs_facts(contract) else None
-            process(context, contract, files, takings, consents)
+            process(
+                context,
+                contract,
+                files,
+                takings,
+                consents,
+                partial(_tell, report, feed, done, total),
+            )
         commit_accepted(takings, run, lender, contract, files, result)
         done += len(files)
     commit_rejected(takings, run, lender, result)
+
+
+def _tell(
+    report: Callable[[Progress], None], feed: str, before: int, total: int, done: int
+) -> None:
+    report(Progress(feed, before + done, total))
 
 
 def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> None:

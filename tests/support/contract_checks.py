@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from io import BytesIO
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -31,7 +32,7 @@ def faults_of(
 ) -> list[Fault]:
     """Every fault that parser and contract find in the rows of the file."""
     with duckdb.connect() as con:
-        batches = list(parser.read(Source(BytesIO(content), 0, "file_0")))
+        batches = list(parser.read(Source(BytesIO(content), 0, "file_0", Path())))
         for name, schema in parser.tables().items():
             con.register(name, pa.Table.from_batches([b[name] for b in batches], schema))
         parser.stage(con)

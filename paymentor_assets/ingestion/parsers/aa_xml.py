@@ -182,7 +182,7 @@ class _Reading:
         accounts = [child for child in element if _local(child) == "Account"]
         if len(accounts) != 1:
             return AccountDocument(original, error="BAD_XML")
-        envelope: dict[str, Any] = dict(element.items())
+        envelope = _attributes(element)
         envelope["account"] = _account(accounts[0])
         return document_of(original, envelope)
 
@@ -206,7 +206,7 @@ def _is_at_top(element: etree._Element) -> bool:
 
 
 def _account(element: etree._Element) -> dict[str, Any]:
-    account: dict[str, Any] = dict(element.items())
+    account = _attributes(element)
     for child in element:
         if _local(child) == "Transactions":
             rows = [dict(t.items()) for t in child.iterchildren("{*}Transaction")]
@@ -220,7 +220,7 @@ def _add(members: dict[str, Any], element: etree._Element) -> None:
     """`<Holder name="…"/>` becomes the member `holder`; a repeated element becomes a list."""
     name = _local(element)
     name = name[:1].lower() + name[1:]
-    value: Any = dict(element.items())
+    value: Any = _attributes(element)
     for child in element:
         _add(value, child)
     if not value:
@@ -233,17 +233,19 @@ def _add(members: dict[str, Any], element: etree._Element) -> None:
         members[name] = [members[name], value]
 
 
+def _attributes(element: etree._Element) -> dict[str, Any]:
+    return {str(name): value for name, value in element.items()}
+
+
 def _local(element: etree._Element) -> str:
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def _malformed(error: etree.XMLSyntaxError, name: str) -> RejectedFile:
-    # The code and not lxml's sentence, which quotes names from the file.
-    last = error.error_log.last_error
-    kind = last.type_name if last is not None else "malformed"
+    # Without lxml's own sentence, which quotes from the file.
     return RejectedFile(
         "UNREADABLE",
-        f"{name}, line {error.position[0]}: not well-formed XML ({kind}); correct it and deliver "
-        "the file again.",
+        f"{name}, line {error.position[0]}: not well-formed XML; correct it and deliver the file "
+        "again.",
     )

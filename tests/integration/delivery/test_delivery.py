@@ -165,7 +165,7 @@ def test_the_command_serves_the_landing_folder(home: Path, tmp_path: Path) -> No
         asyncio.run(put())
         assert (home / "landing" / "meridian" / NAME).read_bytes() == b"x"
     finally:
-        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0
         server.stdout.close()
 

@@ -75,7 +75,7 @@ def test_columns_and_dates_may_be_written_the_lenders_way(house: LandingHouse, a
     assert str(stored["paid_at_utc"]) == "2026-06-29 18:45:00", "the lender's wall clock"
     (rejected,) = house.rows("raw.rejected_rows")
     assert rejected["reason_code"] == "BAD_TYPE"
-    assert "'2026-06-30' is not a date as %d-%m-%Y" in rejected["message"]
+    assert "'2026-06-30' is not a date as dd-MM-yyyy" in rejected["message"]
 
 
 def test_rules_between_columns_become_reason_codes(house: LandingHouse, agree: Any) -> None:

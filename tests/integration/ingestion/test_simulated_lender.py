@@ -37,6 +37,8 @@ def resources(house: LandingHouse) -> dict[str, object]:
         "lenders": {house.lender.lender_id: house.lender},
         "receipt_clock": SystemClock(),
         "contracts": ContractBook(house.root / "lenders"),
+        "pgp_keys": house.doors().pgp_keys,
+        "session_keys": house.doors().session_keys,
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -125,7 +126,7 @@ def test_no_mutant_escapes(name: str) -> None:
         mutant = chance.choice(MUTATIONS)(sound, chance)
         try:
             numbers = []
-            for batch in make().read(Source(BytesIO(mutant), 0, "mutant")):
+            for batch in make().read(Source(BytesIO(mutant), 0, "mutant", Path())):
                 for table in batch.values():
                     numbers += table.column("row_number").to_pylist()
                     ends |= set(table.to_pydict().get("parse_error", []))

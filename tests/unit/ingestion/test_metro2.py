@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -96,7 +97,7 @@ def test_blocks_that_cut_records_change_nothing(
 
     def tables() -> dict[str, pa.Table]:
         parser = Metro2(CONTRACT)
-        batches = list(parser.read(Source(BytesIO(content), 0, "file_0")))
+        batches = list(parser.read(Source(BytesIO(content), 0, "file_0", Path())))
         return {
             name: pa.Table.from_batches([b[name] for b in batches], schema).combine_chunks()
             for name, schema in parser.tables().items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -52,7 +53,8 @@ def test_blocks_that_cut_subjects_change_nothing(monkeypatch: pytest.MonkeyPatch
 
     def table() -> pa.Table:
         batches = [
-            b["tudf_accounts"] for b in Tudf(CONTRACT).read(Source(BytesIO(content), 0, "file_0"))
+            b["tudf_accounts"]
+            for b in Tudf(CONTRACT).read(Source(BytesIO(content), 0, "file_0", Path()))
         ]
         return pa.Table.from_batches(batches).combine_chunks()
 
