@@ -190,6 +190,7 @@ def _tudf_subjects(content: bytes) -> Iterator[bytes]:
 def _accounts(subject: bytes) -> int:
     """Accounts of one subject; none when it is not sound."""
     letters = {"PN": "N", "ID": "I", "PT": "T", "PA": "A", "TL": "T", "ES": "*"}
+    most = {"PN": 1, "ES": 1, "TL": 999}
     if not _is_printable(subject):
         return 0
     text = subject.decode()
@@ -202,7 +203,7 @@ def _accounts(subject: bytes) -> int:
         if segment == "ES" or (not segments and tag != "PN"):
             return 0
         if tag in letters:
-            if value[0] != letters[tag] or (tag in ("PN", "ES") and tag in segments):
+            if value[0] != letters[tag] or segments.count(tag) >= most.get(tag, 99):
                 return 0
             segment, seen = tag, set()
             segments.append(tag)

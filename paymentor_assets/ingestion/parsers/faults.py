@@ -10,7 +10,7 @@ PARSE_FAULTS: Mapping[str, str] = {
     "RECORD_TOO_SHORT": "is shorter than a base segment",
     "SEGMENT_TOO_SHORT": "ends within a segment",
     "UNKNOWN_SEGMENT": "has a segment that Metro 2 does not know",
-    "REPEATED_SEGMENT": "has a segment twice, or after its end",
+    "REPEATED_SEGMENT": "has a segment more often than it may, or after its end",
     "BAD_PACKED_NUMBER": "has a packed number that is none",
     "NOT_ASCII": "holds bytes that are not printable ASCII",
     "FIRST_SEGMENT_NOT_PN": "does not begin with a name segment (PN)",

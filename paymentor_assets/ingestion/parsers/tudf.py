@@ -11,6 +11,7 @@ in `tudf_layout`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -108,7 +109,7 @@ class Tudf:
         )
 
     def original(self, index: int) -> tuple[str, str]:
-        """The subject that the account stands in, whole."""
+        """The account's own segment; with the first of a subject all that stands before it."""
         return "o.original", (
             "JOIN tudf_accounts AS o ON o.file_index = v.file_index AND o.row_number = v.row_number"
         )
@@ -132,7 +133,7 @@ def _rows(
             [_COLUMN_OF.get(subjects.fault_columns[i] or "") for i in of], pa.string()
         ),
         "header_date": pa.array([reported] * count, pa.string()),
-        "original": pa.array([data[starts[i] : ends[i]] for i in of], pa.large_binary()),
+        "original": pa.array(_pieces(data, starts, ends, subjects), pa.large_binary()),
     }
     view = np.frombuffer(data, np.uint8)
     for name in _TL:
@@ -144,6 +145,21 @@ def _rows(
     for name in _TEXTS:
         columns.setdefault(name, pa.nulls(count, pa.string()))
     return pa.record_batch([columns[name] for name in _ROWS.names], schema=_ROWS)
+
+
+def _pieces(data: bytes, starts: Offsets, ends: Offsets, subjects: Subjects) -> list[bytes]:
+    """Each subject cut before its accounts but the first. Whole for every account, a subject of
+    many would be as many times as large."""
+    pieces = []
+    accounts = subjects.account_starts.tolist()
+    done = 0
+    for start, end, count in zip(
+        starts.tolist(), ends.tolist(), subjects.accounts.tolist(), strict=True
+    ):
+        cuts = [start, *accounts[done + 1 : done + count], end]
+        done += count
+        pieces += [data[begin:stop] for begin, stop in pairwise(cuts)]
+    return pieces
 
 
 def _of_persons(subjects: Subjects, view: np.ndarray) -> dict[str, Field]:

@@ -20,8 +20,9 @@ Flags = npt.NDArray[np.bool_]
 _PREFIX_BYTES = 4
 _ZERO = 0x30
 _NONE = -1
-#: Segments of which a subject has one.
-_SINGLE = ("PN", "ES")
+#: How many segments of a kind a subject may have: one, or as many as their numbers can tell (I01,
+#: T001).
+_MOST = {"PN": 1, "ID": 99, "PT": 99, "PA": 99, "TL": 999, "ES": 1}
 _CODES = {segment: code for code, segment in enumerate(SEGMENTS)}
 
 
@@ -46,13 +47,15 @@ class Subjects:
     """The subjects of a block.
 
     `fields` holds the values by field name; `ordinal` in them counts the segments of that kind of
-    the subject from 0. `accounts` is the number of TL segments of each subject. `errors` holds
-    FIRST_SEGMENT_NOT_PN, UNKNOWN_TAG, BAD_LENGTH, REPEATED_SEGMENT, REPEATED_FIELD, NOT_ASCII and
+    the subject from 0. `accounts` is the number of TL segments of each sound subject, and
+    `account_starts` where they begin, subject by subject. `errors` holds FIRST_SEGMENT_NOT_PN,
+    UNKNOWN_TAG, BAD_LENGTH, REPEATED_SEGMENT, REPEATED_FIELD, NOT_ASCII and
     NO_ACCOUNT; `fault_columns` the field at fault when it is known.
     """
 
     fields: dict[str, Field]
     accounts: Offsets
+    account_starts: Offsets
     errors: list[str | None]
     fault_columns: list[str | None]
 
@@ -78,6 +81,9 @@ class _Walk:
         self._had = np.zeros((len(SEGMENTS), count), np.int64)
         self._seen = np.zeros((100, count), bool)
         self._found: dict[str, list[Field]] = {}
+        # Subject and place of each TL segment.
+        self._account_of: list[Offsets] = [np.zeros(0, np.int64)]
+        self._account_at: list[Offsets] = [np.zeros(0, np.int64)]
 
     def go(self) -> None:
         foreign = np.cumsum((self._view < 0x20) | (self._view > 0x7E))
@@ -111,6 +117,9 @@ class _Walk:
                 is_sound = view[np.minimum(value, len(view) - 1)] == ord(letter)
                 self._reject(who[is_here & ~is_sound], "UNKNOWN_TAG")
                 goes_on &= ~is_here | is_sound
+                if segment == "TL":
+                    self._account_of.append(who[is_here])
+                    self._account_at.append(at[is_here])
                 goes_on &= ~self._enter(segment, who, is_here & is_sound)
         goes_on &= is_head | self._take(who, fits & ~is_head, prefix, value, length)
         return value + length, goes_on
@@ -122,7 +131,7 @@ class _Walk:
         is_first = self._segment[who] == _NONE
         misplaced = is_here & is_first & (segment != "PN")
         self._reject(who[misplaced], "FIRST_SEGMENT_NOT_PN")
-        repeated = is_here & (had > 0) & (segment in _SINGLE)
+        repeated = is_here & (had >= _MOST[segment])
         # Nothing may follow the end of the subject.
         repeated |= is_here & (self._segment[who] == _CODES["ES"])
         self._reject(who[repeated], "REPEATED_SEGMENT")
@@ -186,9 +195,13 @@ class _Walk:
                 )
             )
             fields[name] = whole.of(is_sound[whole.subject])
+        account_of, account_at = map(np.concatenate, (self._account_of, self._account_at))
+        kept = is_sound[account_of]
+        order = np.argsort(account_of[kept], kind="stable")
         return Subjects(
             fields=fields,
             accounts=np.where(is_sound, accounts, 0),
+            account_starts=account_at[kept][order],
             errors=self._errors,
             fault_columns=self._fault_columns,
         )

@@ -78,6 +78,8 @@ def test_blocks_that_cut_subjects_change_nothing(monkeypatch: pytest.MonkeyPatch
         (lambda s: s.replace(b"PN03N01", b"ID03I01"), "FIRST_SEGMENT_NOT_PN", None),
         (lambda s: s.replace(b"ASHA", b"ASH\xc3"), "NOT_ASCII", None),
         (lambda s: s[: s.index(b"TL04")] + b"ES02**", "NO_ACCOUNT", None),
+        (lambda s: s.replace(b"TL04", b"TL04T001" * 999 + b"TL04"), "REPEATED_SEGMENT", None),
+        (lambda s: s.replace(b"PA03", b"PA03A01" * 99 + b"PA03"), "REPEATED_SEGMENT", None),
     ],
 )
 def test_a_subject_at_fault_is_one_row_and_its_neighbours_stay(
@@ -96,6 +98,14 @@ def test_a_subject_at_fault_is_one_row_and_its_neighbours_stay(
     assert parsed.row(0, 2)["fault_column"] == column
     assert parsed.row(0, 2)["account_number"] is None
     assert parsed.originals[0][(0, 2)] == broken
+
+
+def test_the_original_of_an_account_is_its_own_piece_of_the_subject() -> None:
+    subject = TWO_ACCOUNTS.written()
+    parsed = read(HEADER + good().written() + subject + b"TRLR")
+    pieces = [parsed.originals[0][(0, row)] for row in (2, 3)]
+    assert b"".join(pieces) == subject
+    assert pieces[0].startswith(b"PN03") and pieces[1].startswith(b"TL04T002")
 
 
 def test_the_first_subject_must_begin_with_a_name() -> None:
