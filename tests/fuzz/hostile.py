@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pysequoia
 
 from resources.openpgp import PgpKeys
 from tests.fuzz import sound_files as sound
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutations import ENTITY_BOMB, EXTERNAL_ENTITY, MEBIBYTE
-from tests.support.landing_house import NOW
+from tests.support.aa_documents import as_xml
+from tests.support.landing_house import NOW, as_lines, deposit, transaction
 
 INGESTED, RECORD, XML_REFUSED = "ingested", "RECORD_TOO_LONG", "XML_ENTITIES_REFUSED"
 
@@ -68,15 +67,6 @@ def _locked(archive: bytes) -> bytes:
 def _xml(before: bytes = b"", within: bytes = b"") -> bytes:
     head, _, body = FORMATS["deposits as xml"].plain.partition(b"?>")
     return head + b"?>" + before + body.replace(b"</FIData>", within + b"</FIData>")
-
-
-def _parquet_bomb() -> bytes:
-    """Every row repeats one text of a megabyte, which costs the file nothing."""
-    names = sound.PAYMENTS.partition(b"\n")[0].decode().split(",")
-    big = pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), ["x" * MEBIBYTE])
-    out = io.BytesIO()
-    pq.write_table(pa.table(dict.fromkeys(names, big)), out, compression="zstd")
-    return out.getvalue()
 
 
 def _signed_by_a_stranger() -> bytes:
@@ -129,8 +119,8 @@ HOSTILE: Mapping[str, Hostile] = {
     "a million blank lines": Hostile(
         "payments", lambda: sound.PAYMENTS + b"\n" * 1_000_000, INGESTED
     ),
-    "200,000 rows of one letter": Hostile(
-        "payments", lambda: sound.PAYMENTS + b"x\n" * 200_000, INGESTED
+    "120,000 rows of one letter": Hostile(
+        "payments", lambda: sound.PAYMENTS + b"x\n" * 120_000, INGESTED
     ),
     "a second header": Hostile(
         "payments", lambda: sound.PAYMENTS + sound.PAYMENTS.partition(b"\n")[0] + b"\n", INGESTED
@@ -190,6 +180,18 @@ HOSTILE: Mapping[str, Hostile] = {
     "an attribute of 9 MiB": Hostile(
         "deposits as xml", lambda: _xml(b"", b'<FI a="' + b"x" * 9 * MEBIBYTE + b'"/>'), RECORD
     ),
+    "transactions without a consent": Hostile(
+        "deposits", lambda: as_lines(deposit(9, [transaction()] * 3_000)), INGESTED
+    ),
+    "transactions without a consent, as xml": Hostile(
+        "deposits as xml", lambda: as_xml(deposit(9, [transaction()] * 3_000)), INGESTED
+    ),
+    "transactions that are none": Hostile(
+        "deposits", lambda: as_lines(deposit(1, [1] * 40_000)), INGESTED
+    ),
+    "more transactions than there can be": Hostile(
+        "deposits", lambda: as_lines(deposit(1, [1] * 1_000_000)), RECORD
+    ),
     "lists within lists": Hostile(
         "deposits",
         lambda: FORMATS["deposits"].plain + b"[" * 1_000_000 + b"]" * 1_000_000 + b"\n",
@@ -203,7 +205,11 @@ HOSTILE: Mapping[str, Hostile] = {
     "a line of 10 MiB": Hostile(
         "consents", lambda: b'{"consentId":"' + b"x" * _TEN_MEBIBYTES + b'"}\n', RECORD
     ),
-    "a bomb in a dictionary": Hostile("parquet of types", _parquet_bomb, "ARCHIVE_BOMB"),
+    "a person of 900 accounts": Hostile(
+        "tudf",
+        lambda: FORMATS["tudf"].plain.replace(b"ES02**", b"TL04T001" * 900 + b"ES02**", 1),
+        INGESTED,
+    ),
     "a subject of 3 MiB": Hostile(
         "tudf", lambda: FORMATS["tudf"].plain.replace(b"ES02**", b"x" * 3 * MEBIBYTE, 1), INGESTED
     ),

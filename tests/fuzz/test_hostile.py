@@ -8,7 +8,7 @@ from tests.fuzz.formats import FORMATS
 from tests.fuzz.hostile import HOSTILE, INGESTED
 from tests.fuzz.in_memory import check, memory_cap, take, time_limit
 
-MEMORY_MIB = 400
+MEMORY_MIB = 500
 SECONDS = 60
 
 
