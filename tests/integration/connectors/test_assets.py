@@ -15,7 +15,7 @@ import yaml
 
 from paymentor_assets import definitions
 from paymentor_assets.commands.pull import pull
-from paymentor_assets.commands.serve import serve_webhooks
+from paymentor_assets.commands.serve import webhooks
 from paymentor_assets.deployment import Deployment
 from paymentor_assets.ingestion.connector_assets import KEY
 from paymentor_assets.partitions import LENDER_TAG
@@ -147,7 +147,7 @@ def test_what_cannot_be_asked_is_said(
 
 def test_the_receiver_does_not_start_without_its_secret(deployment: Deployment) -> None:
     with pytest.raises(SettingsError, match="WEBHOOK_SECRET"):
-        serve_webhooks(deployment, "127.0.0.1", 0)
+        webhooks("127.0.0.1", 0)
     (deployment.connectors.folder("meridian") / "connectors.yaml").unlink()
     with pytest.raises(NotFound, match="No lender expects webhooks"):
-        serve_webhooks(deployment, "127.0.0.1", 0)
+        webhooks("127.0.0.1", 0)
