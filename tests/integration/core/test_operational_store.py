@@ -157,7 +157,7 @@ def test_a_column_that_every_row_must_fill_is_not_invented(store: OperationalSto
     with store.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE file_index DROP COLUMN feed")
     store.close()
-    with pytest.raises(CatalogError, match="file_index .* lacks column feed"):
+    with pytest.raises(CatalogError, match=r"file_index .* lacks column feed"):
         _ = store.engine
     with pytest.raises(CatalogError, match="add and fill the column"), store.read():
         pass
