@@ -96,7 +96,8 @@ def raw(
         if config.lender is None
         else [lender_named(lenders, config.lender)]
     )
-    files, gone = None, []
+    files: list[LandedFile] | None = None
+    gone: list[str] = []
     if config.uris is not None:
         files, gone = _named_files(landing_zone, config.uris)
         for uri in gone:

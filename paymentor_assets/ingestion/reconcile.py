@@ -107,7 +107,7 @@ def given_up(store: OperationalStore, lender_id: str) -> list[str]:
         .order_by(file_index.c.uri)
     )
     with store.read() as connection:
-        return [str(reason) for reason in connection.execute(query).scalars()]
+        return [str(row.reason) for row in connection.execute(query)]
 
 
 def note_seen(store: OperationalStore, files: Sequence[Waiting], clock: Clock) -> None:
