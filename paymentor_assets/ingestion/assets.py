@@ -13,7 +13,11 @@ from paymentor_assets.asset_metadata import (
 )
 from paymentor_assets.audit.publications import RunInfo
 from paymentor_assets.ingestion.conservation import lost_rows, orphan_rows
-from paymentor_assets.ingestion.contracts.book import ContractBook
+from paymentor_assets.ingestion.connector_assets import KEY as CONNECTOR_FILES
+from paymentor_assets.ingestion.connectors.bureau_pull import BureauPull
+from paymentor_assets.ingestion.connectors.consent_status import ConsentStatus
+from paymentor_assets.ingestion.connectors.payments import PaymentEvents
+from paymentor_assets.ingestion.contracts.book import ContractBook, feed_of_table
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES, raw_tables
 from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.ingest import ingest
@@ -30,6 +34,7 @@ from resources.vault import Vault
 
 GROUP = "ingestion"
 INGESTION_VERSION = "1"
+_BY_CONNECTORS = {*BureauPull.feeds, *ConsentStatus.feeds, *PaymentEvents.feeds}
 _FILES_KEY = asset_key(INGESTED_FILES)
 _CHECKS = {
     "rows_conserved": "Every row of every file is in raw.* or in raw.rejected_rows.",
@@ -47,8 +52,10 @@ class IngestionConfig(dg.Config):
 
 
 def _spec(contract: TableContract) -> dg.AssetSpec:
+    feed = feed_of_table().get(contract.name)
     return dg.AssetSpec(
         asset_key(contract),
+        deps=[CONNECTOR_FILES] if feed is not None and feed.feed in _BY_CONNECTORS else [],
         group_name=GROUP,
         owners=[DATA_ENGINEERING],
         kinds={"iceberg", "duckdb"},
