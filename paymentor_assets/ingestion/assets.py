@@ -12,11 +12,11 @@ from paymentor_assets.asset_metadata import (
     table_metadata,
 )
 from paymentor_assets.audit.publications import RunInfo
-from paymentor_assets.ingestion.conservation import lost_rows, orphan_rows
 from paymentor_assets.ingestion.connector_assets import KEY as CONNECTOR_FILES
 from paymentor_assets.ingestion.connectors.bureau_pull import BureauPull
 from paymentor_assets.ingestion.connectors.consent_status import ConsentStatus
 from paymentor_assets.ingestion.connectors.payments import PaymentEvents
+from paymentor_assets.ingestion.conservation import lost_rows, orphan_rows
 from paymentor_assets.ingestion.contracts.book import ContractBook, feed_of_table
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES, raw_tables
 from paymentor_assets.ingestion.doors import Doors

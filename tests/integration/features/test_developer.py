@@ -11,6 +11,7 @@ from pathlib import Path
 from paymentor_assets.engagement.tables import EVENTS
 from paymentor_assets.features.project import PROJECT_DIR
 from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.data_life import AA_PURGES
 from resources.warehouse import source_columns
 from tests.support.raw_lake import raw_contract
 
@@ -39,7 +40,7 @@ def test_dbt_builds_and_passes_its_unit_tests_without_a_lake(tmp_path: Path) -> 
 
 
 def test_dbt_sources_are_the_tables_that_ingestion_and_engagement_write() -> None:
-    written = {contract.name: contract for contract in (*raw_tables().values(), EVENTS)}
+    written = {contract.name: contract for contract in (*raw_tables().values(), AA_PURGES, EVENTS)}
     for name, columns in source_columns().items():
         actual = written[name].schema
         declared = raw_contract(name).schema

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import select, update
 
+from paymentor_assets.commands.run_day import ingest_named
+from paymentor_assets.commands.status import status
+from paymentor_assets.deployment import Deployment
 from paymentor_assets.ingestion.reconcile import (
     MAX_INTERRUPTIONS,
     given_up,
     in_hands,
+    note_seen,
     pending,
     statuses,
 )
+from paymentor_assets.settings import Settings
 from resources import crash_points
 from resources.crash_points import SimulatedCrash
+from resources.errors import NotFound
 from resources.operational_schema import file_index
-from tests.support.killed import died_by_kill, ingest_in_a_process
-from tests.support.landing_house import LandingHouse, landing_house, payments
+from tests.support.killed import ROOT, died_by_kill, ingest_in_a_process
+from tests.support.landing_house import LandingHouse, landing_house, make_lender, payments
 
 DEADLY = "meridian/payments/payments_2026-06-30_20260630T200000Z_deadly.csv"
 
@@ -102,3 +112,38 @@ def test_a_file_that_was_given_up_is_tried_once_by_command(house: LandingHouse) 
     assert statuses(house.store, [file]) == {"ingested": 1}
     assert given_up(house.store, "meridian") == []
     assert len(house.rows("raw.payments")) == 6
+
+
+def test_the_command_names_and_releases_what_was_given_up(home: Path) -> None:
+    lender = make_lender()
+    (home / "lenders").mkdir(parents=True)
+    path = home / "lenders" / "meridian.yaml"
+    path.write_text(yaml.safe_dump(lender.model_dump(mode="json")))
+    file = home / "landing" / DEADLY
+    file.parent.mkdir(parents=True)
+    file.write_bytes(payments(2))
+    deployment = Deployment(Settings.load())
+    store, clock = deployment.store, deployment.receipt_clock
+    note_seen(store, pending(deployment.landing_zone, store), clock)
+    with store.write() as connection:
+        connection.execute(
+            update(file_index).values(
+                status="failed", interruptions=MAX_INTERRUPTIONS, reason="KILLS_THE_RUN: it did."
+            )
+        )
+    assert status(deployment)["given_up_files"] == ["KILLS_THE_RUN: it did."]
+    with pytest.raises(NotFound, match="name it as in <lender>/<feed>/<file>"):
+        ingest_named(deployment, ["meridian/payments/none.csv"])
+    done = subprocess.run(
+        [sys.executable, "-m", "paymentor_assets.cli", "ingest", "--file", DEADLY],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ingest 1 named files of meridian" in done.stdout and "1 ingested" in done.stdout
+    assert status(deployment)["given_up_files"] == []
+    assert deployment.lakehouse.scan("raw.payments").num_rows == 2
+    deployment.close()
