@@ -12,6 +12,7 @@ from paymentor_assets.audit.publications import all_publications, newest
 from paymentor_assets.features.assets import build_assets, dbt_resource
 from paymentor_assets.lenders import LenderBook
 from resources.clock import SystemClock
+from resources.operational_store import OperationalStore
 from tests.integration.features.conftest import DAY, NEXT, deliver_day, payment
 from tests.support.raw_lake import RawLake
 
@@ -25,6 +26,7 @@ def _run(
         resources={
             "dbt": dbt_resource(),
             "lakehouse": lake.lake,
+            "operational_store": OperationalStore(f"sqlite:///{lake.home}/operational.db"),
             "lenders": LenderBook(lake.settings.lenders_dir),
             "clock": SystemClock(),
         },
