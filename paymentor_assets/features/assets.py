@@ -176,7 +176,11 @@ def _build(
 
 def _unchanged(context: dg.AssetExecutionContext, lake: Lakehouse, held: Published) -> _Events:
     """Events of a build that was not needed: the tests passed when this content was published."""
-    outputs = [dg.Output(None, output_name=name) for name in context.selected_output_names]
+    outputs = [
+        dg.Output(None, output_name=name)
+        for name, key in context.assets_def.keys_by_output_name.items()
+        if key in context.selected_asset_keys
+    ]
     checks = [
         dg.AssetCheckResult(
             asset_key=key.asset_key,
