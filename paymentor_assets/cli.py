@@ -68,13 +68,29 @@ def demo(
 
 @app.command()
 def run(
-    day: Annotated[str, typer.Option("--date", help="The day to plan and carry out, YYYY-MM-DD.")],
+    day: Annotated[
+        str | None, typer.Option("--date", help="The day to plan and carry out, YYYY-MM-DD.")
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day of a backfill, YYYY-MM-DD.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day of a backfill.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="The stage to backfill; `features` is the one that can be.")
+    ] = None,
     lender: Annotated[str | None, typer.Option(help="One lender; all by default.")] = None,
 ) -> None:
-    """Ingest what waits, then plan and carry out one day."""
-    from paymentor_assets.commands.run_day import run_day
+    """Ingest what waits, then plan and carry out one day; or backfill a stage over a range."""
+    from paymentor_assets.commands.run_day import backfill, run_day
 
-    run_day(_deployment(), _day(day), lender)
+    if day is not None and first is None and last is None and stage is None:
+        run_day(_deployment(), _day(day), lender)
+    elif day is None and first is not None and last is not None and stage is not None:
+        backfill(_deployment(), _day(first), _day(last), stage, lender)
+    else:
+        raise UsageError(
+            "Give --date D for one day, or --from D1 --to D2 --stage features for a backfill."
+        )
 
 
 @app.command()
@@ -166,12 +182,14 @@ def kill_switch(
 
 
 def _mount() -> None:
+    from paymentor_assets.commands.features import app as features_app
     from paymentor_assets.commands.keys import app as keys_app
     from paymentor_assets.commands.lender import app as lender_app
     from paymentor_assets.commands.models import app as models_app
     from paymentor_assets.commands.serve import app as serve_app
 
     app.add_typer(lender_app, name="lender", help="Take on a lender, try its files.")
+    app.add_typer(features_app, name="features", help="What a change of the dbt project changes.")
     app.add_typer(models_app, name="models", help="List, compare, approve, reject, roll back.")
     app.add_typer(keys_app, name="keys", help="Keys that are exchanged with lenders.")
     app.add_typer(

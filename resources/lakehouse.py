@@ -10,10 +10,12 @@ import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import (
     CommitFailedException,
     NamespaceAlreadyExistsError,
@@ -30,6 +32,7 @@ from resources.errors import CatalogError, NotFound
 
 #: pyiceberg tries a commit five times by itself; writers of many lenders need more patience.
 _OVERWRITE_ATTEMPTS = 4
+_EPOCH = datetime.fromisoformat("1970-01-01")
 
 
 @dataclass(frozen=True)
@@ -243,6 +246,29 @@ class Lakehouse:
         # `scan.to_arrow` would give a snapshot the columns of its own time.
         rows = ArrowScan(table.metadata, table.io, wanted, scan.row_filter)
         return plain_types(rows.to_table(scan.plan_files()))
+
+    def earliest_by_file(
+        self,
+        name: str,
+        snapshot_id: int,
+        column_name: str,
+        row_filter: BooleanExpression,
+    ) -> dict[str, datetime] | None:
+        """The earliest instant of a column in each data file of a snapshot, by the file's path.
+
+        It is a bound from the manifests; a file without one counts as from the beginning of time.
+        None when the snapshot has expired.
+        """
+        table = self.load(name)
+        if table.snapshot_by_id(snapshot_id) is None:
+            return None
+        instants = table.schema().find_field(column_name)
+        found: dict[str, datetime] = {}
+        for task in table.scan(row_filter=row_filter, snapshot_id=snapshot_id).plan_files():
+            bound = (task.file.lower_bounds or {}).get(instants.field_id)
+            microseconds = 0 if bound is None else from_bytes(instants.field_type, bound)
+            found[task.file.file_path] = _EPOCH + timedelta(microseconds=microseconds)
+        return found
 
     def metadata_location(self, name: str) -> str:
         """Where the table's current metadata file is."""

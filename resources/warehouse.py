@@ -38,11 +38,16 @@ class Pin:
 
 @dataclass(frozen=True)
 class BuildLender:
-    """A lender of a build: its zone and cut-off, and the days to build."""
+    """A lender of a build: its zone and cut-off, and the days to build.
+
+    `known_through` is the last closed day that files speak of; outcomes are known up to its
+    cut-off.
+    """
 
     lender_id: str
     time_zone: str
     daily_cutoff: time
+    known_through: date
     as_of_dates: tuple[date, ...]
 
 
@@ -61,6 +66,7 @@ class BuildContext:
                     "lender_id": lender.lender_id,
                     "time_zone": lender.time_zone,
                     "daily_cutoff": lender.daily_cutoff.isoformat("seconds"),
+                    "known_through": lender.known_through.isoformat(),
                     "as_of_dates": [day.isoformat() for day in lender.as_of_dates],
                 }
                 for lender in self.lenders
@@ -83,6 +89,7 @@ class BuildContext:
                         lender["lender_id"],
                         lender["time_zone"],
                         time.fromisoformat(lender["daily_cutoff"]),
+                        date.fromisoformat(lender["known_through"]),
                         tuple(date.fromisoformat(day) for day in lender["as_of_dates"]),
                     )
                     for lender in content["lenders"]
@@ -164,9 +171,19 @@ def create_pinned_views(con: duckdb.DuckDBPyConnection, context: BuildContext) -
     _create_table(
         con,
         "pinned.build_lenders",
-        {"lender_id": "VARCHAR", "time_zone": "VARCHAR", "daily_cutoff": "VARCHAR"},
+        {
+            "lender_id": "VARCHAR",
+            "time_zone": "VARCHAR",
+            "daily_cutoff": "VARCHAR",
+            "known_through": "DATE",
+        },
         [
-            (lender.lender_id, lender.time_zone, lender.daily_cutoff.isoformat("seconds"))
+            (
+                lender.lender_id,
+                lender.time_zone,
+                lender.daily_cutoff.isoformat("seconds"),
+                lender.known_through.isoformat(),
+            )
             for lender in context.lenders
         ],
     )

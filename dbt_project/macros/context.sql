@@ -18,10 +18,10 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- One row: lender_id, time_zone, daily_cutoff (HH:MM:SS). -#}
+{#- One row: lender_id, time_zone, daily_cutoff (HH:MM:SS), known_through (the last closed day). -#}
 {% macro lender() -%}
     (
-        select known.lender_id, known.time_zone, known.daily_cutoff
+        select known.lender_id, known.time_zone, known.daily_cutoff, known.known_through
         from {{ build_lenders() }} as known
         where known.lender_id = {{ lender_id() }}
     )

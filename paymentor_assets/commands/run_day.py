@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from paymentor_assets.commands.console import out, step
 from paymentor_assets.commands.jobs import Jobs
@@ -45,6 +45,39 @@ def run_day(deployment: Deployment, day: date, lender_id: str | None) -> None:
         ingest(deployment, jobs, lender)
         plan(jobs, lender, day)
         carry_out(jobs, lender, day)
+
+
+def backfill(
+    deployment: Deployment, first: date, last: date, stage: str, lender_id: str | None
+) -> None:
+    """Build the features of every day from `first` to `last` in one build a lender.
+
+    Days that are published and of which nothing is new are left as they are. Raises UsageError for
+    another stage (rankings and decisions of past days are replayed, never made up later), and for a
+    range that is empty or not over yet.
+    """
+    if stage != "features":
+        raise UsageError(f"Stage {stage!r} cannot be backfilled; `features` can.")
+    if last < first:
+        raise UsageError(f"The range ends ({last}) before it begins ({first}).")
+    chosen = chosen_lenders(deployment, lender_id)
+    for lender in chosen:
+        if deployment.clock.now() < lender.cutoff_utc(last):
+            raise UsageError(
+                f"{last} is open until {lender.cutoff_utc(last).isoformat()} for "
+                f"{lender.lender_id}; end the range with a closed day."
+            )
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    jobs = Jobs(deployment)
+    for lender in chosen:
+        with step(f"features of {lender.lender_id}, {len(days)} days") as line:
+            jobs.run(
+                "features_history",
+                day=last,
+                config={"ops": {"features": {"config": {"as_of_dates": [str(d) for d in days]}}}},
+                tags=_tags(lender),
+            )
+            line.note = f"{first} to {last}, in one build"
 
 
 def ingest_waiting(deployment: Deployment, lender_id: str | None) -> None:

@@ -1,9 +1,10 @@
 """The dbt project in the asset graph: one build a lender, published when its tests passed."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from functools import cached_property
+from graphlib import TopologicalSorter
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,18 @@ from packaging.version import Version
 from pydantic import Field
 
 from paymentor_assets.asset_metadata import published_metadata, table_metadata
-from paymentor_assets.audit.publications import Publication, RunInfo, read_table
+from paymentor_assets.audit.publications import RunInfo, read_table
+from paymentor_assets.audit.sealing import sealed_days_of
 from paymentor_assets.features.build import (
     BUILD_ARGUMENTS,
-    BuildPlace,
+    Plan,
     dbt_environment,
-    failures,
+    not_passed,
+    plan_build,
     prepare,
     process_environment,
+    publish_plan,
+    published_before,
 )
 from paymentor_assets.features.lineage import keep, kept, lineage_path
 from paymentor_assets.features.project import (
@@ -32,15 +37,16 @@ from paymentor_assets.features.project import (
     code_version,
     require_manifest,
 )
-from paymentor_assets.features.publish import publish_marts
+from paymentor_assets.features.publish import Published
 from paymentor_assets.features.tables import NAMESPACE, feature_tables
 from paymentor_assets.features.translation import LakehouseTranslator
-from paymentor_assets.lenders import Lender, LenderBook
+from paymentor_assets.lenders import LenderBook
 from paymentor_assets.partitions import daily, days_of, lenders_of
 from paymentor_assets.settings import Settings
 from resources.clock import Clock
 from resources.errors import PublicationError, UsageError
 from resources.lakehouse import Lakehouse
+from resources.operational_store import OperationalStore
 
 POOL = "duckdb_writer"
 
@@ -98,6 +104,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         config: FeaturesConfig,
         dbt: DbtCliResource,
         lakehouse: dg.ResourceParam[Lakehouse],
+        operational_store: dg.ResourceParam[OperationalStore],
         lenders: dg.ResourceParam[LenderBook],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[_Event]:
@@ -106,7 +113,14 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         run = RunInfo(context.run.run_id, code_version(), clock)
         merged: _Events = {}
         for lender in lenders_of(context, lenders):
-            events, error = _build(context, dbt, settings, lakehouse, lender, days, run)
+            plan = plan_build(settings, lakehouse, lender, days, run)
+            _tell(context, plan)
+            if plan.freshness.nothing_new:
+                held = published_before(lakehouse, plan, max(days))
+                merged = {**_unchanged(context, lakehouse, held), **merged}
+                continue
+            sealed = sealed_days_of(operational_store, lender.lender_id)
+            events, error = _build(context, dbt, settings, lakehouse, plan, run, sealed)
             _merge(merged, events)
             if error is not None:
                 yield from (e for e in merged.values() if isinstance(e, dg.AssetCheckResult))
@@ -116,39 +130,75 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [features]
 
 
+def _tell(context: dg.AssetExecutionContext, plan: Plan) -> None:
+    """Which days are built, and why; which are not."""
+    lender_id = plan.lender.lender_id
+    for day, reason in sorted(plan.freshness.stale.items()):
+        context.log.info(f"{lender_id}: {day.isoformat()} is built, since {reason}.")
+    if plan.freshness.published:
+        held = ", ".join(day.isoformat() for day in sorted(plan.freshness.published))
+        context.log.info(f"{lender_id}: nothing is new for {held}; what is published stands.")
+
+
 def _build(
     context: dg.AssetExecutionContext,
     dbt: DbtCliResource,
     settings: Settings,
     lake: Lakehouse,
-    lender: Lender,
-    days: list[date],
+    plan: Plan,
     run: RunInfo,
+    sealed: Collection[date],
 ) -> tuple[_Events, PublicationError | None]:
     """One dbt build and its publication; what failed comes back beside the events."""
-    place, inputs = prepare(settings, lake, lender, days)
-    known = lineage_path(place.target_path, run.code_version)
+    prepare(plan)
+    target_path = plan.place.target_path
+    known = lineage_path(target_path, run.code_version)
     seen: list[Any] = []
+    variables = dbt_environment(settings, plan.place)
     try:
-        with process_environment(dbt_environment(settings, place)):
-            invocation = dbt.cli([*BUILD_ARGUMENTS], context=context, target_path=place.target_path)
+        with process_environment(variables):
+            invocation = dbt.cli([*BUILD_ARGUMENTS], context=context, target_path=target_path)
             # dbt first, metadata after: while dagster-dbt waits to add metadata to a running
             # build's events it polls without pause, and takes a processor from dbt.
             seen.extend(invocation.stream())
             enriched = DbtEventIterator(iter(seen), invocation).fetch_row_counts()
             seen = list(enriched if known.exists() else enriched.fetch_column_metadata())
     except DagsterDbtCliRuntimeError as error:
-        return _by_key(seen), _failure(place, lender, error)
+        return _by_key(seen), not_passed(variables, plan.place, plan.lender.lender_id, str(error))
     events = _by_key(seen)
     events = _with_lineage(known, events)
-    publication = publish_marts(
-        lake, place.scratch, lender_id=lender.lender_id, days=days, inputs=inputs, run=run
-    )
+    published = publish_plan(lake, plan, run, sealed)
     context.log.info(
-        f"{lender.lender_id}: publication {publication.publication_id} "
-        f"{'is new' if publication.is_new else 'held the same content already'}."
+        f"{plan.lender.lender_id}: publication {published.features.publication_id} "
+        f"{'is new' if published.features.is_new else 'held the same content already'}."
     )
-    return {key: _with_publication(event, lake, publication) for key, event in events.items()}, None
+    return {key: _with_publication(event, lake, published) for key, event in events.items()}, None
+
+
+def _unchanged(context: dg.AssetExecutionContext, lake: Lakehouse, held: Published) -> _Events:
+    """Events of a build that was not needed: the tests passed when this content was published."""
+    definition = context.assets_def
+    names = {key: name for name, key in definition.keys_by_output_name.items()}
+    # Dagster wants outputs after those that they depend on.
+    upstream = {spec.key: [dep.asset_key for dep in spec.deps] for spec in definition.specs}
+    outputs = [
+        dg.Output(None, output_name=names[key])
+        for key in TopologicalSorter(upstream).static_order()
+        if key in context.selected_asset_keys
+    ]
+    checks = [
+        dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=True,
+            metadata={"passed_for_publication": held.features.publication_id},
+        )
+        for key in context.selected_asset_check_keys
+    ]
+    return {
+        key: _with_publication(event, lake, held)
+        for key, event in _by_key([*outputs, *checks]).items()
+    }
 
 
 def _merge(merged: _Events, events: _Events) -> None:
@@ -194,20 +244,22 @@ def _with_lineage(known: Path, events: _Events) -> _Events:
     }
 
 
-def _with_publication(event: _Event, lake: Lakehouse, publication: Publication) -> _Event:
+def _with_publication(event: _Event, lake: Lakehouse, published: Published) -> _Event:
     if not isinstance(event, dg.Output):
         return event
     layer, _, name = str(event.output_name).partition("__")
     if layer != NAMESPACE:
         return event
     contract = feature_tables()[f"{layer}.{name}"]
-    preview = read_table(lake, publication, contract).slice(0, 5)
     metadata: dict[str, Any] = {
         **event.metadata,
         **table_metadata(contract),
-        **published_metadata(publication, contract.name, preview),
-        "lender_id": publication.lender_id,
+        "lender_id": published.features.lender_id,
     }
+    publication = published.of(contract.name)
+    if publication is not None:
+        preview = read_table(lake, publication, contract).slice(0, 5)
+        metadata |= published_metadata(publication, contract.name, preview)
     return event.with_metadata(metadata)
 
 
@@ -220,16 +272,6 @@ def _require_all_marts(context: dg.AssetExecutionContext) -> None:
             "Feature tables are built and published together; select all of group `features` "
             f"(missing: {', '.join(sorted(k.to_user_string() for k in missing))})."
         )
-
-
-def _failure(
-    place: BuildPlace, lender: Lender, error: DagsterDbtCliRuntimeError
-) -> PublicationError:
-    said = failures(place) or [str(error)]
-    return PublicationError(
-        f"dbt did not pass for lender {lender.lender_id}, so nothing was published: "
-        f"{'; '.join(said[:5])}{' …' if len(said) > 5 else ''}"
-    )
 
 
 def _by_key(events: Iterable[object]) -> _Events:

@@ -30,24 +30,26 @@ _DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 
 
 def feature_tables(manifest_path: Path = MANIFEST_PATH) -> dict[str, TableContract]:
-    """Contracts of the published marts by table name (`features.customer_profile`).
+    """Contracts of all published marts by table name (`features.customer_profile`).
 
     Raises ContractError for a mart without an enforced contract, key, or usable column type.
     """
-    return contracts_of(load_manifest(manifest_path))
+    by_stage = tables_by_stage(load_manifest(manifest_path))
+    return {name: table for tables in by_stage.values() for name, table in tables.items()}
 
 
-def contracts_of(manifest: Mapping[str, Any]) -> dict[str, TableContract]:
-    """The same, of a manifest that is already read."""
+def tables_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, TableContract]]:
+    """The same by the stage that publishes them: a mart's `meta.stage`, else `features`."""
     marts = [
         node
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model" and node["fqn"][1] == "marts"
     ]
-    return {
-        f"{NAMESPACE}.{mart['name']}": _contract(mart)
-        for mart in sorted(marts, key=lambda m: str(m["name"]))
-    }
+    found: dict[str, dict[str, TableContract]] = {}
+    for mart in sorted(marts, key=lambda m: str(m["name"])):
+        stage = str(mart["config"].get("meta", {}).get("stage", NAMESPACE))
+        found.setdefault(stage, {})[f"{NAMESPACE}.{mart['name']}"] = _contract(mart)
+    return found
 
 
 def _contract(mart: Mapping[str, Any]) -> TableContract:

@@ -34,6 +34,7 @@ register("models.extract.after_commit")
 
 STAGE = "training_extract"
 FEATURES_STAGE = "features"
+LABELS_STAGE = "labels"
 #: Days closer together repeat the same customers in nearly the same state.
 STRIDE_DAYS = 7
 
@@ -103,23 +104,24 @@ def extract(
 
     Raises PublicationError when no features were published.
     """
-    covering = _covering_days(lake, lender_id)
+    covering = _covering_days(lake, FEATURES_STAGE, lender_id)
+    outcomes = _covering_days(lake, LABELS_STAGE, lender_id)
     through = known_through or max(covering, default=None)
-    days = weekly_days([day for day in covering if through and day <= through])
+    days = weekly_days([day for day in covering if day in outcomes and through and day <= through])
     if not days or through is None:
         raise PublicationError(
             f"There are no published features of lender {lender_id}"
             f"{f' up to {known_through}' if known_through else ''} to learn from; "
             "run the features of past days first (job features_history)."
         )
-    inputs = sorted({covering[day].publication_id for day in days})
+    inputs = sorted({p[day].publication_id for p in (covering, outcomes) for day in days})
     accounts = _read(
         lake, covering, "features.account_features", days, feature_frame.account_columns()
     )
     profiles = _read(
         lake, covering, "features.customer_profile", days, feature_frame.profile_columns()
     )
-    labels = _read(lake, covering, "features.repayment_labels", days, _LABEL_COLUMNS)
+    labels = _read(lake, outcomes, "features.repayment_labels", days, _LABEL_COLUMNS)
     salt = hmac.new(
         salt_key, "\x1f".join([lender_id, through.isoformat(), *inputs]).encode(), sha256
     )
@@ -187,11 +189,10 @@ def deidentified(frame: pa.Table, labels: pa.Table, known_through: date, salt: s
     return rows.cast(TRAINING_ROWS.schema)
 
 
-def _covering_days(lake: Lakehouse, lender_id: str) -> dict[date, Publication]:
+def _covering_days(lake: Lakehouse, stage: str, lender_id: str) -> dict[date, Publication]:
     covering: dict[date, Publication] = {}
-    for publication in all_publications(lake, stage=FEATURES_STAGE, lender_id=lender_id):
-        if "features.repayment_labels" in publication.tables:
-            covering.update(dict.fromkeys(publication.as_of_dates, publication))
+    for publication in all_publications(lake, stage=stage, lender_id=lender_id):
+        covering.update(dict.fromkeys(publication.as_of_dates, publication))
     return covering
 
 

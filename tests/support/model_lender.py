@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+
 from paymentor_assets.audit.publications import Publication, RunInfo, publish_days
+from paymentor_assets.features.publish import LABELS, STAGE, Published
 from paymentor_assets.lenders import ChannelTerms, Lender
 from paymentor_assets.models.development import development_lakehouse
 from resources.clock import FixedClock
@@ -69,12 +72,19 @@ def model_lender(home: Path) -> ModelLender:
 
 def publish_features(
     place: ModelLender, days: Sequence[date], *, customers: int = 120, seed: int = 1
-) -> Publication:
-    """Publish invented features of these days."""
+) -> Published:
+    """Publish invented features of these days, and their outcomes."""
     tables = feature_tables(customers, days, seed=seed)
+    labels = {"features.repayment_labels": tables.pop("features.repayment_labels")}
+    return Published(_publish(place, STAGE, days, tables), _publish(place, LABELS, days, labels))
+
+
+def _publish(
+    place: ModelLender, stage: str, days: Sequence[date], tables: Mapping[str, pa.Table]
+) -> Publication:
     return publish_days(
         place.lake,
-        stage="features",
+        stage=stage,
         lender_id=LENDER,
         days=days,
         tables={contract(name, rows): rows for name, rows in tables.items()},

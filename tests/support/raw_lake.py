@@ -116,9 +116,9 @@ class RawLake:
         self.lender = load_lender(contract)
         self.lake = Lakehouse(self.settings.catalog_properties)
 
-    def run(self, run_id: str = "run-1") -> RunInfo:
+    def run(self, run_id: str = "run-1", code_version: str = "code-1") -> RunInfo:
         """A run at a fixed instant."""
-        return RunInfo(run_id, "code-1", FixedClock(datetime(2026, 7, 1, tzinfo=UTC)))
+        return RunInfo(run_id, code_version, FixedClock(datetime(2026, 7, 1, tzinfo=UTC)))
 
     def delivered(self, day: date, hours_late: int = 0) -> datetime:
         """When a file of `day` arrives: 02:00 UTC-naive before the cut-off, or hours later."""

@@ -1,11 +1,10 @@
 with
 
--- What happened after a day, as known at the last cut-off of the build: the only place where a row
--- looks beyond its day.
+-- What happened after a day, as far as it is known: the only place where a row looks beyond its day.
 later_payments as (
     select
         days.as_of_date,
-        days.last_as_of_date,
+        days.known_through,
         standing.account_id,
         {{ days_between('days.as_of_date', 'payments.value_date') }} as days_after,
         payments.payments,
@@ -17,8 +16,8 @@ later_payments as (
         on standing.account_id = payments.account_id
         and payments.value_date > days.as_of_date
         and payments.value_date <= {{ plus_days('days.as_of_date', 30) }}
-        and payments.value_date <= days.last_as_of_date
-        and {{ known_at('payments', 'days.last_cutoff_utc') }}
+        and payments.value_date <= days.known_through
+        and {{ known_at('payments', 'days.known_through_cutoff_utc') }}
 ),
 
 outcomes as (
@@ -40,19 +39,19 @@ select
     cast(standing.currency as string) as currency,
     cast(
         case
-            when {{ plus_days('days.as_of_date', 7) }} <= days.last_as_of_date
+            when {{ plus_days('days.as_of_date', 7) }} <= days.known_through
                 then coalesce(outcomes.payments_7d, 0) > 0
         end as boolean
     ) as paid_7d,
     cast(
         case
-            when {{ plus_days('days.as_of_date', 30) }} <= days.last_as_of_date
+            when {{ plus_days('days.as_of_date', 30) }} <= days.known_through
                 then coalesce(outcomes.payments_30d, 0) > 0
         end as boolean
     ) as paid_30d,
     {{ money(
         "case when " ~ plus_days('days.as_of_date', 30)
-        ~ " <= days.last_as_of_date then coalesce(outcomes.paid_amount_30d, 0) end"
+        ~ " <= days.known_through then coalesce(outcomes.paid_amount_30d, 0) end"
     ) }} as recovered_amount_30d
 from {{ ref('int_account_standing') }} as standing
 inner join {{ ref('int_as_of_dates') }} as days

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+import re
+from collections.abc import Collection, Iterator
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from paymentor_assets.audit.publications import Publication, all_publications, newest, read_table
-from paymentor_assets.features.build import build_features
+from paymentor_assets.audit.publications import all_publications, newest, read_table
+from paymentor_assets.features import build
+from paymentor_assets.features.build import BuildPlace, build_features
+from paymentor_assets.features.context import pinned_inputs
+from paymentor_assets.features.freshness import freshness
+from paymentor_assets.features.publish import LABELS, Published
 from paymentor_assets.features.tables import feature_tables
-from resources.errors import PublicationError
+from resources.duck import connect
+from resources.errors import PublicationError, SealedDayError
 from tests.integration.features.conftest import DAY, NEXT, deliver_day, payment
 from tests.support.raw_lake import RawLake
 
@@ -27,12 +33,21 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawLake]:
     yield raw
 
 
-def _build(lake: RawLake, *days: date) -> Publication:
-    return build_features(lake.settings, lake.lake, lake.lender, days, lake.run())
+def _build(
+    lake: RawLake, *days: date, code: str = "code-1", sealed: Collection[date] = ()
+) -> Published:
+    run = lake.run(code_version=code)
+    return build_features(lake.settings, lake.lake, lake.lender, days, run, sealed=sealed)
 
 
-def _row(lake: RawLake, publication: Publication, table: str, key: str, day: date) -> Any:
+def _without_dbt(*_: object) -> None:
+    raise AssertionError("dbt was started")
+
+
+def _row(lake: RawLake, published: Published, table: str, key: str, day: date) -> Any:
     contract = feature_tables()[f"features.{table}"]
+    publication = published.of(contract.name)
+    assert publication is not None
     rows = read_table(lake.lake, publication, contract, day).to_pylist()
     return next(row for row in rows if key in row.values())
 
@@ -43,35 +58,39 @@ def _state(lake: RawLake) -> dict[str, int | None]:
 
 
 def test_tested_marts_are_published_together(lake: RawLake) -> None:
-    publication = _build(lake, DAY)
-    assert publication.is_new
-    assert set(publication.tables) == set(feature_tables())
+    published = _build(lake, DAY)
+    assert published.is_new and published.labels is None
+    assert set(published.features.tables) == {*feature_tables()} - {"features.repayment_labels"}
     ingestion = newest(lake.lake, "ingestion", "meridian")
     assert ingestion is not None
-    assert publication.inputs == (ingestion.publication_id,)
+    assert ingestion.publication_id in published.features.inputs
 
-    payer = _row(lake, publication, "account_features", "A1", DAY)
+    payer = _row(lake, published, "account_features", "A1", DAY)
     assert (payer["payments_30d"], payer["paid_amount_30d"]) == (3, Decimal("15000.00"))
     assert (payer["days_past_due"], payer["sma_class"], payer["is_delinquent"]) == (
         0,
         "STANDARD",
         False,
     )
-    debtor = _row(lake, publication, "account_features", "A2", DAY)
+    debtor = _row(lake, published, "account_features", "A2", DAY)
     assert (debtor["days_past_due"], debtor["sma_class"], debtor["bucket"]) == (10, "SMA-0", "1-30")
     assert (debtor["max_dpd_30d"], debtor["days_delinquent_90d"]) == (10, 3)
     assert (debtor["payments_30d"], debtor["days_since_last_payment"]) == (0, None)
     assert (debtor["contacts_voice_30d"], debtor["right_party_contacts_90d"]) == (3, 3)
-    channel = _row(lake, publication, "channel_engagement", "C2", DAY)
+    channel = _row(lake, published, "channel_engagement", "C2", DAY)
     # 06:00 UTC is 11:30 for a borrower in Kolkata.
     assert (channel["midday_attempts_180d"], channel["randomised_engaged_180d"]) == (3, 3)
-    label = _row(lake, publication, "repayment_labels", "A1", DAY)
-    assert (label["paid_7d"], label["paid_30d"], label["recovered_amount_30d"]) == (None,) * 3
 
 
-def test_the_same_again_commits_nothing(lake: RawLake) -> None:
+def test_the_same_again_starts_nothing_and_commits_nothing(
+    lake: RawLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = _state(lake)
-    assert not _build(lake, DAY).is_new
+    with monkeypatch.context() as patched:
+        patched.setattr(build, "run_dbt", _without_dbt)
+        again = _build(lake, DAY)
+    assert not again.is_new and again.features.as_of_dates == (DAY,)
+    assert not _build(lake, DAY, code="code-2").is_new
     assert _state(lake) == before
 
 
@@ -83,14 +102,17 @@ def test_what_comes_later_does_not_move_an_earlier_day(lake: RawLake) -> None:
     corrected = payment(f"P-{DAY}", "A1", DAY, "4000.00")
     lake.deliver("raw.payments", lake.delivered(DAY, 3), [corrected])
     lake.publish(NEXT)
-    assert not _build(lake, DAY).is_new
+    asked = pinned_inputs(lake.lake, lake.lender, [DAY, NEXT], lake.run().clock)
+    found = freshness(lake.lake, lake.lender, asked, [DAY, NEXT], "code-1")
+    assert found.stale == {NEXT: "it was never built"}
+    assert not _build(lake, DAY, code="code-2").is_new
     assert _state(lake) == before
 
-    publication = _build(lake, NEXT)
-    assert publication.as_of_dates == (NEXT,)
-    debtor = _row(lake, publication, "account_features", "A2", NEXT)
+    published = _build(lake, NEXT)
+    assert published.features.as_of_dates == (NEXT,)
+    debtor = _row(lake, published, "account_features", "A2", NEXT)
     assert (debtor["payments_30d"], debtor["days_since_last_payment"]) == (1, 1)
-    payer = _row(lake, publication, "account_features", "A1", NEXT)
+    payer = _row(lake, published, "account_features", "A1", NEXT)
     assert payer["paid_amount_30d"] == Decimal("19000.00")
 
 
@@ -102,8 +124,48 @@ def test_publishing_a_day_leaves_every_other_day_in_place(lake: RawLake) -> None
 
 def test_a_range_in_one_build_equals_its_days_one_by_one(lake: RawLake) -> None:
     before = _state(lake)
-    assert not _build(lake, DAY, NEXT).is_new
+    assert not _build(lake, DAY, NEXT, code="code-2").is_new
     assert _state(lake) == before
+
+
+def test_rows_let_into_the_past_make_their_days_stale_and_may_not_move_a_sealed_one(
+    lake: RawLake,
+) -> None:
+    """A file that says it was known before a cut-off that has passed."""
+    backdated = payment("P-backdated", "A2", DAY)
+    lake.deliver("raw.payments", lake.delivered(DAY), [backdated])
+    lake.publish(NEXT)
+    days = [DAY, NEXT]
+    asked = pinned_inputs(lake.lake, lake.lender, days, lake.run().clock)
+    told = "1 data files of raw.payments with rows known by its cut-off are new"
+    assert freshness(lake.lake, lake.lender, asked, days, "code-1").stale == {DAY: told, NEXT: told}
+
+    before = _state(lake)
+    with pytest.raises(SealedDayError, match=f"account_features of {DAY}"):
+        _build(lake, DAY, sealed=[DAY])
+    assert _state(lake) == before
+    # Other SQL may say something else of a sealed day.
+    assert _build(lake, *days, code="code-2", sealed=[DAY]).is_new
+
+
+def test_outcomes_are_published_apart_when_they_are_known(lake: RawLake) -> None:
+    later = DAY + timedelta(days=8)
+    deliver_day(lake, later)
+    lake.deliver("raw.payments", lake.delivered(later), [payment("P-8", "A2", later)])
+    lake.publish(later)
+    published = _build(lake, DAY, NEXT, later, code="code-2")
+    assert published.labels is not None
+    assert published.labels.as_of_dates == (DAY, NEXT)
+    features = newest(lake.lake, "features", "meridian", DAY)
+    assert features is not None and features.sequence < published.features.sequence
+    label = _row(lake, published, "repayment_labels", "A2", DAY)
+    assert (label["paid_7d"], label["paid_30d"], label["recovered_amount_30d"]) == (
+        False,
+        None,
+        None,
+    )
+    assert _row(lake, published, "repayment_labels", "A2", NEXT)["paid_7d"] is True
+    assert newest(lake.lake, LABELS, "meridian", later) is None
 
 
 def test_a_failing_test_publishes_nothing_and_says_which(lake: RawLake) -> None:
@@ -114,4 +176,9 @@ def test_a_failing_test_publishes_nothing_and_says_which(lake: RawLake) -> None:
     with pytest.raises(PublicationError, match="rows_satisfy_stg_payments") as refused:
         _build(lake, NEXT)
     assert "nothing was published" in str(refused.value)
+    stored = re.search(r"failing rows are in (\S+) of", str(refused.value))
+    assert stored is not None
+    with connect(BuildPlace.of(lake.settings).scratch, read_only=True) as con:
+        rows = con.execute(f"SELECT payment_id FROM {stored.group(1)}").fetchall()
+    assert rows == [("P-odd",)]
     assert _state(lake) == before

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from paymentor_assets.engagement.tables import EVENTS
+from paymentor_assets.features import freshness
 from paymentor_assets.features.project import PROJECT_DIR
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.ingestion.data_life import AA_PURGES
@@ -48,3 +49,10 @@ def test_dbt_sources_are_the_tables_that_ingestion_and_engagement_write() -> Non
         assert not missing, f"{name}: dbt reads columns that are not written: {missing}"
         for field in declared:
             assert actual.field(field.name).type == field.type, f"{name}.{field.name}"
+
+
+def test_every_table_that_a_build_pins_says_when_its_rows_became_known_and_whose_they_are() -> None:
+    for contract in (*raw_tables().values(), AA_PURGES):
+        names = set(contract.column_names)
+        assert names & set(freshness._KNOWN), contract.name
+        assert names & set(freshness._LENDER), contract.name

@@ -4,7 +4,7 @@ where an undisturbed run would have."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import pytest
 
 from paymentor_assets.audit.publications import all_publications, newest, read_table
 from paymentor_assets.features.context import pinned_inputs
-from paymentor_assets.features.publish import STAGE, publish_marts
-from paymentor_assets.features.tables import feature_tables
+from paymentor_assets.features.project import load_manifest
+from paymentor_assets.features.publish import LABELS, STAGE, publish_marts
+from paymentor_assets.features.tables import feature_tables, tables_by_stage
 from resources.crash_points import SimulatedCrash, armed
 from resources.duck import connect
 from resources.errors import PublicationError
@@ -28,6 +29,7 @@ POINTS = {
     "audit.publish.after_table_commit": False,
     "audit.publish.before_row": False,
     "audit.publish.after_row": True,
+    "features.between_stages": True,
     "features.after_publish": True,
 }
 
@@ -36,7 +38,8 @@ POINTS = {
 def lake(tmp_path_factory: pytest.TempPathFactory) -> RawLake:
     raw = RawLake(tmp_path_factory.mktemp("crashes"))
     deliver_day(raw, DAY)
-    raw.publish(DAY)
+    # Files speak of a week later, so that outcomes of the day are known too.
+    raw.publish(DAY + timedelta(days=8))
     return raw
 
 
@@ -72,7 +75,7 @@ def test_a_crash_between_two_steps_is_made_good_by_a_retry(
     marker = list(POINTS).index(point)
     scratch = _scratch(tmp_path / "scratch.duckdb", marker)
     before = newest(lake.lake, STAGE, "meridian")
-    inputs = pinned_inputs(lake.lake, lake.lender, [DAY])
+    inputs = pinned_inputs(lake.lake, lake.lender, [DAY], lake.run().clock)
 
     def publish() -> object:
         return publish_marts(
@@ -88,16 +91,20 @@ def test_a_crash_between_two_steps_is_made_good_by_a_retry(
     final = newest(lake.lake, STAGE, "meridian")
     assert final is not None
     assert len(all_publications(lake.lake, stage=STAGE)) == marker + 1
-    for contract in feature_tables().values():
+    for contract in tables_by_stage(load_manifest())[STAGE].values():
         rows = read_table(lake.lake, final, contract).to_pylist()
         assert rows == [_values(contract, marker)]
         head = lake.lake.scan(contract.name)
         assert head.num_rows == 1
+    outcomes = newest(lake.lake, LABELS, "meridian")
+    assert outcomes is not None
+    for contract in tables_by_stage(load_manifest())[LABELS].values():
+        assert read_table(lake.lake, outcomes, contract).to_pylist() == [_values(contract, marker)]
 
 
 def test_rows_of_another_day_are_refused(lake: RawLake, tmp_path: Path) -> None:
     scratch = _scratch(tmp_path / "scratch.duckdb", 99)
-    inputs = pinned_inputs(lake.lake, lake.lender, [DAY])
+    inputs = pinned_inputs(lake.lake, lake.lender, [DAY], lake.run().clock)
     with pytest.raises(PublicationError, match="not among the days to publish"):
         publish_marts(
             lake.lake,

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from paymentor_assets.audit.publications import Publication
+from paymentor_assets.features.publish import Published
 from paymentor_assets.models.development import read_extract
 from paymentor_assets.models.training_extract import TRAINING_ROWS, extract
 from resources.crash_points import SimulatedCrash, armed
@@ -25,14 +26,19 @@ def _extract(place: ModelLender, known_through: date | None = None) -> Publicati
     )  # fmt: skip
 
 
+def _ids(published: Published) -> set[str]:
+    assert published.labels is not None
+    return {published.features.publication_id, published.labels.publication_id}
+
+
 def _days(rows: pa.Table) -> list[date]:
     return sorted(rows.column("as_of_date").unique().to_pylist())
 
 
 def test_it_goes_to_development_and_names_what_it_was_made_of(place: ModelLender) -> None:
-    features = publish_features(place, DAYS, customers=30)
+    published = publish_features(place, DAYS, customers=30)
     publication = _extract(place)
-    assert publication.inputs == (features.publication_id,)
+    assert set(publication.inputs) == _ids(published)
     assert place.development.exists(TRAINING_ROWS.name)
     assert not place.lake.exists(TRAINING_ROWS.name)
     data = read_extract(place.development)
@@ -55,7 +61,7 @@ def test_each_day_comes_from_the_publication_that_covers_it(place: ModelLender) 
     history = publish_features(place, DAYS[:-1], customers=30)
     newer = publish_features(place, DAYS[-2:], customers=20, seed=2)
     publication = _extract(place)
-    assert set(publication.inputs) == {history.publication_id, newer.publication_id}
+    assert set(publication.inputs) == _ids(history) | _ids(newer)
     rows = publication.table(TRAINING_ROWS.name).rows
     assert rows[DAYS[-2].isoformat()] == 20
     assert rows[DAYS[0].isoformat()] == 30

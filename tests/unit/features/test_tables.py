@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from paymentor_assets.features.tables import contracts_of
+from paymentor_assets.features.tables import tables_by_stage
 from resources.errors import ContractError
 from resources.lakehouse import MONEY, TIMESTAMP
 
@@ -44,7 +44,7 @@ def _manifest(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_mart_becomes_a_table_contract() -> None:
-    contracts = contracts_of(_manifest())
+    contracts = tables_by_stage(_manifest())["features"]
     assert list(contracts) == ["features.customer_profile"]
     contract = contracts["features.customer_profile"]
     assert contract.key == ("customer_id",)
@@ -56,12 +56,18 @@ def test_a_mart_becomes_a_table_contract() -> None:
 
 def test_a_mart_without_an_enforced_contract_or_key_cannot_be_published() -> None:
     with pytest.raises(ContractError, match="no enforced contract"):
-        contracts_of(_manifest(config={"meta": {"key": ["a"]}, "contract": {"enforced": False}}))
+        tables_by_stage(_manifest(config={"meta": {"key": ["a"]}, "contract": {"enforced": False}}))
     with pytest.raises(ContractError, match=r"meta\.key"):
-        contracts_of(_manifest(config={"meta": {}, "contract": {"enforced": True}}))
+        tables_by_stage(_manifest(config={"meta": {}, "contract": {"enforced": True}}))
 
 
 def test_a_type_that_engines_read_differently_is_refused() -> None:
     columns = {"a": {"name": "a", "data_type": "hugeint", "description": "A."}}
     with pytest.raises(ContractError, match="column a: type 'hugeint' cannot be published"):
-        contracts_of(_manifest(columns=columns))
+        tables_by_stage(_manifest(columns=columns))
+
+
+def test_a_mart_says_under_which_stage_it_is_published() -> None:
+    meta = {"key": ["customer_id"], "stage": "labels"}
+    config = {"meta": meta, "contract": {"enforced": True}}
+    assert list(tables_by_stage(_manifest(config=config))) == ["labels"]

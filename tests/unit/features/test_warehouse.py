@@ -23,7 +23,13 @@ from resources.warehouse import (
 
 CONTEXT = BuildContext(
     lenders=(
-        BuildLender("meridian", "Asia/Kolkata", time(6), (date(2026, 6, 29), date(2026, 6, 30))),
+        BuildLender(
+            "meridian",
+            "Asia/Kolkata",
+            time(6),
+            date(2026, 6, 30),
+            (date(2026, 6, 29), date(2026, 6, 30)),
+        ),
     ),
     pins={"raw.payments": Pin("file:///lake/raw/payments/metadata/1.json", 2**62 + 1)},
 )

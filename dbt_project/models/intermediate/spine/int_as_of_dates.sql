@@ -4,10 +4,14 @@ closed_days as (
     select
         lender.lender_id,
         lender.time_zone,
+        lender.known_through,
         days.as_of_date,
         {{ local_to_utc(
             day_at(plus_days('days.as_of_date', 1), 'lender.daily_cutoff'), 'lender.time_zone'
-        ) }} as cutoff_utc
+        ) }} as cutoff_utc,
+        {{ local_to_utc(
+            day_at(plus_days('lender.known_through', 1), 'lender.daily_cutoff'), 'lender.time_zone'
+        ) }} as known_through_cutoff_utc
     from {{ asked_days() }} as days
     cross join {{ lender() }} as lender
 )
@@ -17,6 +21,6 @@ select
     cast(time_zone as string) as time_zone,
     cast(as_of_date as date) as as_of_date,
     cast(cutoff_utc as timestamp) as cutoff_utc,
-    cast(max(as_of_date) over () as date) as last_as_of_date,
-    cast(max(cutoff_utc) over () as timestamp) as last_cutoff_utc
+    cast(known_through as date) as known_through,
+    cast(known_through_cutoff_utc as timestamp) as known_through_cutoff_utc
 from closed_days
