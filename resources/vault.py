@@ -15,6 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from sqlalchemy import (
@@ -116,33 +118,34 @@ class Vault:
         """
         return hmac.digest(self._token_key, f"{lender_id}\x1f{kind}".encode(), sha256)
 
-    def absent(self, tokens: Sequence[str]) -> list[str]:
+    def absent(self, tokens: pa.StringArray) -> pa.StringArray:
         """Those of the tokens, given in ascending order, that the vault holds no value for.
 
         Where the vault is about as dense as the tokens it is read along; where they are few among
         many, each is looked up.
         """
-        if not tokens:
-            return []
+        if not len(tokens):
+            return tokens
         token = _sealed_values.c.token
         most = len(tokens) * _DENSE
-        along = select(token).where(token.between(tokens[0], tokens[-1])).limit(most).subquery()
+        reach = token.between(tokens[0].as_py(), tokens[-1].as_py())
+        along = select(token).where(reach).limit(most).subquery()
         with self._engine.connect() as connection:
             # One text for all of them: a row each costs several times as much as reading it.
             joined = connection.execute(
                 select(func.aggregate_strings(along.c.token, "\n"))
             ).scalar()
-            known = set((joined or "").split("\n"))
+            known = pc.split_pattern(pa.array([joined or ""]), "\n").values
             if len(known) == most:
                 listed = self._listed("wanted", "tokens")
-                given = {"tokens": orjson.dumps(tokens).decode()}
+                given = {"tokens": orjson.dumps(tokens.to_pylist()).decode()}
                 looked_up = select(token).join_from(listed, _sealed_values, token == listed.c.value)
-                known = set(connection.execute(looked_up, given).scalars())
-        return [t for t in tokens if t not in known]
+                known = pa.array(connection.execute(looked_up, given).scalars(), pa.string())
+        return tokens.filter(pc.invert(pc.is_in(tokens, known)))
 
     def seal(self, values: Mapping[str, str]) -> int:
         """Store the values not yet present under their tokens; returns how many were new."""
-        fresh = self.absent(sorted(values))
+        fresh = self.absent(pa.array(sorted(values), pa.string())).to_pylist()
         insert = sqlite_insert if self._engine.dialect.name == "sqlite" else postgresql_insert
         for chunk in _chunks(fresh):
             rows = [
