@@ -6,6 +6,7 @@ it that are written in DuckDB's own language.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -25,6 +26,8 @@ _TYPES = {
     "double": "DOUBLE",
     "boolean": "BOOLEAN",
 }
+#: Keys of tokens stand in variables of the session that checks rows (`tokens.define_macros`).
+_SESSION_STATE = re.compile(r"(getvariable|current_setting)\W*\(|duckdb_variables", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)
@@ -61,6 +64,8 @@ def _record_faults(con: duckdb.DuckDBPyConnection, record: RecordContract) -> It
 def _rule_fault(con: duckdb.DuckDBPyConnection, rule: RowRule, nulls: str) -> str | None:
     # `row_number` keeps aggregates out, as the statement of the checks does.
     query = f"SELECT row_number, ({rule.violated_when}) FROM (SELECT 1 AS row_number, {nulls})"
+    if _SESSION_STATE.search(rule.violated_when):
+        return "reads the session, where keys are; a condition is about the columns of its row"
     if fault := _refusal(con, query):
         return f"cannot be read: {fault}"
     kind = con.description[1][1] if con.description else None

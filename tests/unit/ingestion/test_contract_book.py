@@ -216,6 +216,8 @@ CONDITIONS = {
     "more than one": ("1 = 1); DROP TABLE files; SELECT (1 = 1", "more than one statement"),
     "another clause": ("TRUE THEN 1 END, CASE WHEN FALSE", "syntax error"),
     "a file": ("(SELECT count(*) FROM read_csv('/etc/passwd')) > 1", "disabled"),
+    "a key": ("GetVariable ('inner_name') IS NULL", "reads the session, where keys are"),
+    "keys": ("EXISTS (FROM duckdb_variables())", "reads the session, where keys are"),
 }
 
 
