@@ -9,7 +9,6 @@ from paymentor_assets.ingestion.contracts.book import (
     load_feeds,
 )
 from paymentor_assets.ingestion.contracts.tables import PROVENANCE, raw_tables
-from resources.duck import connect
 from resources.landing_zone import landed_file
 
 

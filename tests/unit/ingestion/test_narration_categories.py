@@ -1,4 +1,4 @@
-"""The narration classifier: each rule means what it says, and it is measured on labelled narrations.
+"""The narration classifier: rules mean what they say, and are measured on labelled narrations.
 
 `narration_sample.csv` is synthetic: narrations written as banks of India and the United States
 write them, labelled by what they are and not by what the rules make of them; some are beyond any
