@@ -36,7 +36,7 @@ def load_manifest(path: Path = MANIFEST_PATH) -> dict[str, Any]:
 
 @cache
 def code_version(project_dir: Path = PROJECT_DIR) -> str:
-    """12 hex characters of the SHA-256 over models, macros, seeds and the project file, with names."""
+    """12 hex characters of the SHA-256 over models, macros, seeds and project file, with names."""
     digest = sha256((project_dir / "dbt_project.yml").read_bytes())
     for folder in _CODE_FOLDERS:
         for path in sorted((project_dir / folder).rglob("*")):
