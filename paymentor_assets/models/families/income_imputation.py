@@ -16,7 +16,7 @@ import pandas as pd
 from paymentor_assets.models.learning import supervised
 from paymentor_assets.models.learning.supervised import FittedModel
 
-NAME = "income_imputation"
+FAMILY = "income_imputation"
 
 
 def fit(
@@ -34,7 +34,7 @@ def fit(
     """Learn an income (any unit, zero or more) or an income class; see `supervised.fit`."""
     is_class = _is_class(y) if task is None else task == "class"
     return supervised.fit(
-        NAME,
+        FAMILY,
         X,
         y,
         kind="probability" if is_class else "log_amount",

@@ -14,7 +14,7 @@ import pandas as pd
 from paymentor_assets.models.learning import supervised
 from paymentor_assets.models.learning.supervised import FittedModel
 
-NAME = "offer_propensity"
+FAMILY = "offer_propensity"
 
 #: What a campaign records of a contact only once the answer is known: how long the call took is
 #: the textbook case (Moro, Cortez & Rita 2014).
@@ -50,7 +50,7 @@ def fit(
 ) -> FittedModel:
     """Learn acceptance (1) or not (0); see `supervised.fit` for shapes and errors."""
     return supervised.fit(
-        NAME,
+        FAMILY,
         X,
         y,
         kind="probability",
