@@ -19,10 +19,11 @@ from tests.real_data.berka import PROJECT_ROOT
 
 Floats = npt.NDArray[np.float64]
 
-_ADULT = (
-    "age workclass fnlwgt education education_num marital_status occupation relationship race sex "
-    "capital_gain capital_loss hours_per_week native_country income"
-).split()
+_ADULT = [
+    *("age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation"),
+    *("relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week"),
+    *("native_country", "income"),
+]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The families on public data: `python -m tests.real_data.protocol` writes docs/models/real-data.md.
+"""The families on public data: `python -m tests.real_data.protocol` writes the report of them.
 
 Every figure comes from the shipped `fit`, unchanged, on rows that it has not seen. CI takes one
 fold a set (`test_families.py`); this command takes all of them.
@@ -118,7 +118,7 @@ def incomes(read: Callable[[], DataSet]) -> Callable[[int], Result]:
 
 
 def bank_marketing(folds: int) -> Result:
-    """The last fifth of the file, after the base rate has jumped; drift and leakage must be said."""
+    """The last fifth of the file, after the base rate jumped; leak and drift must be said."""
     data, result = model_sets.bank_marketing(), Result()
     cut = int(TRAINING_SHARE * len(data.y))
     try:
@@ -194,7 +194,7 @@ def adult(folds: int) -> Result:
 def selection_rate_gap(
     is_selected: npt.NDArray[np.bool_], is_group: npt.NDArray[np.bool_], draws: int = 500
 ) -> tuple[float, float, float]:
-    """Selection rate outside the group less inside it, with a 90 % percentile bootstrap interval."""
+    """Selection rate outside the group less inside it, with a 90 % bootstrap interval."""
     chance = np.random.default_rng(SEED)
 
     def gap(rows: Any) -> float:
@@ -269,9 +269,9 @@ def render(results: list[tuple[Case, Result]]) -> str:
     """The report as Markdown."""
     lines = [
         "# The model families on public data\n",
-        "Written by `python -m tests.real_data.protocol` (part of `make proof`). Every figure is of",
-        "the shipped `fit`, unchanged, on rows it had not seen: stratified or plain five folds with",
-        f"seed {SEED}, the official division (adult), or the last fifth of the file",
+        "Written by `python -m tests.real_data.protocol` (part of `make proof`). Every figure is",
+        "of the shipped `fit`, unchanged, on rows it had not seen: five folds (stratified for",
+        f"classes) with seed {SEED}, the official division (adult), or the last fifth of the file",
         "(bank_marketing). Mean over folds, and the folds' standard deviation. Not here: berka,",
         "whose cash-flow features need a lakehouse of their own.\n",
         "| set | family | measure | mean | sd | asked | met | chosen | CPU s a fit |",
@@ -280,10 +280,8 @@ def render(results: list[tuple[Case, Result]]) -> str:
     for case, result in results:
         short = " ".join(failures(case, result))
         for name, values in result.measures.items():
-            asked = " and ".join(
-                [f"≥ {case.at_least[name]:g}"] * (name in case.at_least)
-                + [f"≤ {case.at_most[name]:g}"] * (name in case.at_most)
-            )
+            bounds = [("≥", case.at_least.get(name)), ("≤", case.at_most.get(name))]
+            asked = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
             met = "" if not asked else "no" if f"{name} " in short else "yes"
             lines.append(
                 f"| {case.name} | {case.family} | {name} | {np.mean(values):.4f} | "

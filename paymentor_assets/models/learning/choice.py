@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from paymentor_assets.models.evaluation import auc
 from paymentor_assets.models.learning.candidates import BLEND, MEMBERS, Member, Problem
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.folds import Fold
@@ -91,9 +92,7 @@ def report(candidates: Sequence[Candidate], chosen: Candidate) -> list[dict[str,
 def score(target: Floats, margin: Floats, weight: Floats, *, is_class: bool) -> float:
     """AUC of a class, R² of an amount; weighted."""
     if is_class:
-        from sklearn.metrics import roc_auc_score
-
-        return float(roc_auc_score(target, margin, sample_weight=weight))
+        return auc(target, margin, weight) or 0.0
     residual = np.average((target - margin) ** 2, weights=weight)
     variance = np.average((target - np.average(target, weights=weight)) ** 2, weights=weight)
     return float(1 - residual / variance) if variance else 0.0

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from paymentor_assets.models.learning.columns import Floats, Values
 from paymentor_assets.models.learning.designs import LinearDesign
 
-#: Strength of the ridge penalty (scikit-learn's alpha = 1 / C), strongest first. Stronger ones look
-#: safer when the base rate drifts, and lose rare values that matter (an earlier campaign's success).
+#: Strength of the ridge penalty (scikit-learn's alpha = 1 / C), strongest first. Stronger ones seem
+#: safer when the base rate drifts, and lose rare values that matter (an earlier offer's success).
 PENALTIES = (50.0, 15.0, 5.0)
 MAX_STEPS = 100
 DECIMALS = 9
