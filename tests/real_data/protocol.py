@@ -61,9 +61,11 @@ class Case:
     name: str
     family: str
     run: Callable[[int], Result]
-    #: Measure to smallest mean; negative measures are not needed, Brier is asked as its largest.
+    #: Measure to the smallest and to the largest mean over all folds.
     at_least: dict[str, float]
     at_most: dict[str, float] = field(default_factory=dict)
+    #: Part of a bound that a single fold may fall short of it: about three of its standard errors.
+    fold_slack: float = 0.0
 
 
 def _fit(family: str, X: pd.DataFrame, y: Floats, **options: Any) -> tuple[Any, float]:  # noqa: N803
@@ -213,12 +215,14 @@ CASES = (
         classes("customer_ranking", model_sets.uci_default),
         {"auc": 0.775},
         {"brier": 0.139},
+        fold_slack=0.02,
     ),
     Case(
         "uci_default, behind with payments",
         "customer_ranking",
         classes("customer_ranking", model_sets.uci_delinquent),
         {"auc": 0.725},
+        fold_slack=0.06,
     ),
     Case(
         "bank_marketing",
@@ -226,20 +230,28 @@ CASES = (
         bank_marketing,
         {"auc": 0.61, "drift_alarms": 1, "leaks_found": 1},
     ),
-    Case("bureau_offer", "offer_propensity", bureau_offer, {"qini_e4": 115}),
+    Case("bureau_offer", "offer_propensity", bureau_offer, {"qini_e4": 115}, fold_slack=0.4),
     Case(
         "lending_club",
         "income_imputation",
         incomes(model_sets.lending_club),
         {"r2_log": 0.45, "coverage": 0.88},
         {"coverage": 0.92},
+        fold_slack=0.1,
     ),
-    Case("cps1988", "income_imputation", incomes(model_sets.cps1988), {"r2_log": 0.47}),
+    Case(
+        "cps1988",
+        "income_imputation",
+        incomes(model_sets.cps1988),
+        {"r2_log": 0.47},
+        fold_slack=0.1,
+    ),
     Case(
         "german_credit",
         "customer_ranking",
         classes("customer_ranking", model_sets.german_credit),
         {"auc": 0.785},
+        fold_slack=0.08,
     ),
     Case("adult", "income_imputation", adult, {"auc": 0.927}),
     Case(
@@ -247,6 +259,7 @@ CASES = (
         "user_affinity",
         classes("user_affinity", model_sets.online_shoppers),
         {"auc": 0.93},
+        fold_slack=0.015,
     ),
 )
 

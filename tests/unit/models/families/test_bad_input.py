@@ -92,7 +92,7 @@ def test_what_a_model_cannot_do_it_says(ranking: Any, income: Any, sample: Sampl
         ranking.predict_uplift(sample.X)
     with pytest.raises(ContractError, match="has no intervals"):
         ranking.predict_interval(sample.X)
-    with pytest.raises(ContractError, match="coverage 1.0 cannot be promised"):
+    with pytest.raises(ContractError, match=r"coverage 1\.0 cannot be promised"):
         income.predict_interval(sample.X, coverage=1.0)
     with pytest.raises(ContractError, match="a treatment needs an outcome of 0 and 1"):
         families.get("income_imputation").fit(sample.X, sample.amount, treatment=sample.treatment)

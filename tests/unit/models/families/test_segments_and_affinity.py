@@ -52,7 +52,7 @@ def test_segments_are_read_back_and_refuse_bad_frames() -> None:
     fitted = SEGMENTS.fit(customers)
     assert SEGMENTS.from_files(fitted.files()).digest() == fitted.digest()
     assert SEGMENTS.fit(customers).digest() == fitted.digest()
-    with pytest.raises(ContractError, match="customer_segmentation.*'loans'"):
+    with pytest.raises(ContractError, match=r"customer_segmentation.*'loans'"):
         fitted.assign(customers.drop(columns="loans"))
     with pytest.raises(ContractError, match="10 rows are too few"):
         SEGMENTS.fit(customers.head(10))
