@@ -237,14 +237,14 @@ CASES = (
         incomes(model_sets.lending_club),
         {"r2_log": 0.45, "coverage": 0.88},
         {"coverage": 0.92},
-        fold_slack=0.1,
+        fold_slack=0.05,
     ),
     Case(
         "cps1988",
         "income_imputation",
         incomes(model_sets.cps1988),
         {"r2_log": 0.47},
-        fold_slack=0.1,
+        fold_slack=0.07,
     ),
     Case(
         "german_credit",
