@@ -106,7 +106,8 @@ class Segmentation:
     def digest(self) -> str:
         """SHA-256 over the parameters and the segments of a frame made from the schema."""
         hashed = sha256(self.files()[MODEL_FILE])
-        hashed.update(self.assign(self.schema.probe())["distance"].round(DECIMALS).to_numpy())
+        distance = self.assign(self.schema.probe())["distance"]
+        hashed.update(distance.round(DECIMALS).to_numpy(dtype=np.float64).tobytes())
         return hashed.hexdigest()
 
 
