@@ -22,28 +22,6 @@ READ_FROM_PROFILE = (
     "worst_status_12m",
 )
 
-#: Columns of features.customer_profile that come, wholly or in part, from account-aggregator data.
-FROM_ACCOUNT_AGGREGATOR = frozenset(
-    {
-        "income_monthly",
-        "is_income_imputed",
-        "debt_to_income",
-        "savings_rate",
-        "monthly_inflow_mean",
-        "monthly_outflow_mean",
-        "spend_share_rent",
-        "spend_share_utilities",
-        "spend_share_groceries",
-        "spend_share_cash",
-        "spend_share_emi",
-        "spend_share_other",
-        "bounce_count_90d",
-        "min_balance_30d",
-        "salary_day",
-        "aa_purposes",
-    }
-)
-
 
 def affordability_sql(policy: OfferPolicy, profile: str, own_obligations: str) -> str:
     """SELECT of customer_id, currency, bureau_score, obligations, room_monthly, affordability.

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paymentor_assets.offers.affordability import FROM_ACCOUNT_AGGREGATOR, READ_FROM_PROFILE
+from paymentor_assets.features.purposes import aa_columns
+from paymentor_assets.offers.affordability import READ_FROM_PROFILE
 from paymentor_assets.offers.candidates import OfferInputs, offer_candidates
 from paymentor_assets.offers.policy import load_policy
 from paymentor_assets.offers.pricing import amount_carried, amount_carried_sql, emi, emi_sql
@@ -97,7 +98,7 @@ def test_a_loan_without_substance_has_no_instalment(amount: str, rate: float, mo
 
 
 def test_marketing_reads_no_account_aggregator_column() -> None:
-    assert not set(READ_FROM_PROFILE) & FROM_ACCOUNT_AGGREGATOR
+    assert not set(READ_FROM_PROFILE) & aa_columns()
 
 
 def test_account_aggregator_columns_change_nothing() -> None:
