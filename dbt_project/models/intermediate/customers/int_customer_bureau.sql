@@ -65,8 +65,6 @@ enquiries as (
 
 enquiry_counts as (
     select
-        days.as_of_date,
-        enquiries.customer_id,
         {%- for length in [30, 90, 180] %}
         cast(
             sum(
@@ -75,9 +73,10 @@ enquiry_counts as (
                     else 0
                 end
             ) as int
-        ) as enquiries_{{ length }}d
-        {%- if not loop.last %},{% endif %}
+        ) as enquiries_{{ length }}d,
         {%- endfor %}
+        days.as_of_date,
+        enquiries.customer_id
     from {{ ref('int_as_of_dates') }} as days
     inner join enquiries
         on {{ in_window('enquiries.enquiry_date', 'days.as_of_date', 180) }}
@@ -100,9 +99,9 @@ select
     lines.worst_status_12m,
     lines.worst_status_24m,
     -- A customer with a report and without enquiries in it has none; without a report it is unknown.
-    coalesce(enquiry_counts.enquiries_30d, 0) as enquiries_30d,
-    coalesce(enquiry_counts.enquiries_90d, 0) as enquiries_90d,
-    coalesce(enquiry_counts.enquiries_180d, 0) as enquiries_180d
+    cast(coalesce(enquiry_counts.enquiries_30d, 0) as int) as enquiries_30d,
+    cast(coalesce(enquiry_counts.enquiries_90d, 0) as int) as enquiries_90d,
+    cast(coalesce(enquiry_counts.enquiries_180d, 0) as int) as enquiries_180d
 from newest
 left join lines
     on newest.as_of_date = lines.as_of_date

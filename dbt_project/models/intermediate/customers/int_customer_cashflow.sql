@@ -58,6 +58,7 @@ salary_days as (
         row_number() over (
             partition by as_of_date, customer_id
             order by count(*) desc nulls last, extract(day from value_date) asc nulls last
+            -- unique: a day of the month is one group.
         ) as commonness
     from used
     where salary is not null
