@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from paymentor_assets.features.project import MANIFEST_PATH, PROJECT_DIR, load_manifest
+from paymentor_assets.settings import PROJECT_ROOT
 
 CONFIG = PROJECT_DIR / "dbt-bouncer.yml"
+_BOUNCER = (sys.executable, "-c", "from dbt_bouncer.main import app; app()")
 PROFILE = "model.paymentor.customer_profile"
 STANDING = "model.paymentor.int_customer_standing"
 STAGING = "model.paymentor.stg_payments"
@@ -26,8 +29,7 @@ def _broken(manifest: dict[str, Any], folder: Path) -> set[str]:
     (folder / "target" / "manifest.json").write_text(json.dumps(manifest))
     shutil.copy(CONFIG, folder)
     done = subprocess.run(
-        [sys.executable, "-c", "from dbt_bouncer.main import app; app()", "run"]
-        + ["--config-file", CONFIG.name, "--output-file", "found.json", "--show-all-failures"],
+        [*_BOUNCER, "run", "--config-file", CONFIG.name, "--output-file", "found.json"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -46,6 +48,18 @@ def manifest() -> dict[str, Any]:
 
 def test_the_project_keeps_the_rules(manifest: dict[str, Any], tmp_path: Path) -> None:
     assert _broken(manifest, tmp_path) == set()
+
+
+def test_an_exposure_reads_what_its_asset_reads(manifest: dict[str, Any]) -> None:
+    # The snapshot is the asset graph as text; a test of its own keeps it true.
+    graph = (PROJECT_ROOT / "tests" / "unit" / "asset_graph.snapshot.txt").read_text()
+    assert len(manifest["exposures"]) >= 4
+    for exposure in manifest["exposures"].values():
+        asset = exposure["config"]["meta"]["asset"]
+        found = re.search(rf"^asset {asset} .*\n((?:    .*\n)*)", graph, re.M)
+        assert found, asset
+        marts = set(re.findall(r"<- features/(\w+)", found[1]))
+        assert {n.split(".")[-1] for n in exposure["depends_on"]["nodes"]} == marts, asset
 
 
 def test_a_spoiled_project_does_not(manifest: dict[str, Any], tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from paymentor_assets.features.project import PROJECT_DIR
 from paymentor_assets.settings import PROJECT_ROOT
 from tests.support.portable_sql import compiled_findings, in_compiled, in_source, source_findings
 
+_DBT = (sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--quiet")
+
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,8 +36,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
             text = text.replace(f"macro spark__{name}", f"macro default__{name}")
         macros.write_text(text)
     done = subprocess.run(
-        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--quiet"]
-        + ["docs", "generate", "--select", "path:models"],
+        [*_DBT, "docs", "generate", "--select", "path:models"],
         cwd=project,
         env={
             "PATH": "/usr/bin:/bin",
