@@ -20,25 +20,30 @@ ENGINE = Path("macros", "engine")
 
 #: Functions that take the same arguments and mean the same in DuckDB and in Spark. Any other
 #: belongs into a dispatched macro in `macros/engine`.
-FUNCTIONS = frozenset(
-    "abs avg cast ceil coalesce concat count dense_rank exp extract first_value floor greatest "
-    "lag last_value lead least length ln lower lpad max min mod nullif power rank regexp_like "
-    "replace round row_number rpad sign sqrt stddev_samp substring sum trim upper var_samp".split()
-)
+FUNCTIONS = frozenset({
+    "abs", "avg", "cast", "ceil", "coalesce", "concat", "count", "dense_rank", "exp", "extract",
+    "first_value", "floor", "greatest", "lag", "last_value", "lead", "least", "length", "ln",
+    "lower", "lpad", "max", "min", "mod", "nullif", "power", "rank", "regexp_like", "replace",
+    "round", "row_number", "rpad", "sign", "sqrt", "stddev_samp", "substring", "sum", "trim",
+    "upper", "var_samp",
+})  # fmt: skip
 #: Words that stand before a parenthesis without being functions.
-_WORDS = frozenset(
-    "_ all and any as asc between by case desc distinct else except exists filter first from group "
-    "having in intersect is join last like not nulls null on or order over partition select set "
-    "then union using values when where with".split()
-)
-_TYPES = frozenset("char decimal numeric varchar".split())
+_WORDS = frozenset({
+    "_", "all", "and", "any", "as", "asc", "between", "by", "case", "desc", "distinct", "else",
+    "except", "exists", "filter", "first", "from", "group", "having", "in", "intersect", "is",
+    "join", "last", "like", "not", "nulls", "null", "on", "or", "order", "over", "partition",
+    "select", "set", "then", "union", "using", "values", "when", "where", "with",
+})  # fmt: skip
+_TYPES = frozenset({
+    "char", "decimal", "numeric", "varchar",
+})  # fmt: skip
 _JINJA = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.S)
 _LITERAL = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.S)
 _CALL = re.compile(r"(?<![.\w])([a-z_][a-z_0-9]*)\s*\(", re.I)
 #: A relation or common table expression with its columns: `name (` after `with` or a comma.
 _NAMED = re.compile(r"(?<![.\w])([a-z_][a-z_0-9]*)\s+as\s+\(", re.I)
 _DBT_DATES = re.compile(r"\b(?:dbt\.)?(dateadd|datediff)\s*\(", re.I)
-#: An order that ends with one of these is total; else a comment `unique: …` after it says why it is.
+#: An order that ends with one of these is total; else a comment `unique: …` after it says why.
 _TIE_BREAK = re.compile(r"(_id|^_row_number|^change_number)$")
 _RANKING = (exp.RowNumber, exp.Lead, exp.Lag, exp.FirstValue, exp.LastValue, exp.NthValue)
 _DUCKDB_FORMS = (exp.Array, exp.Columns, exp.Distinct, exp.Join, exp.Slice, exp.Star, exp.Struct)
@@ -97,7 +102,7 @@ def _kept_jinja(literal: re.Match[str]) -> str:
 
 
 def compiled_findings(folder: Path) -> list[Finding]:
-    """What the compiled models under `folder` (`…/compiled/paymentor/models`) leave to an engine."""
+    """What compiled models leave to an engine; `folder` is `…/compiled/paymentor/models`."""
     return [
         finding
         for path in sorted(folder.rglob("*.sql"))
