@@ -42,6 +42,11 @@ def aa_columns(manifest_path: Path = MANIFEST_PATH) -> frozenset[str]:
     return tagged
 
 
+def covers_sql(purpose: str) -> str:
+    """Condition on `aa_purposes`: a consent valid at the cut-off covers the purpose (its code)."""
+    return f"coalesce(list_contains(string_split(aa_purposes, ';'), {quote(purpose)}), false)"
+
+
 def profile_as_seen_sql(
     relation: str, columns: Collection[str], purpose: str | None, *, tagged: Collection[str]
 ) -> str:
@@ -51,11 +56,7 @@ def profile_as_seen_sql(
     (marketing), for whom every column in `tagged` is null. `relation` has `aa_purposes` whenever a
     tagged column is read for a purpose.
     """
-    covered = (
-        "false"
-        if purpose is None
-        else f"coalesce(list_contains(string_split(aa_purposes, ';'), {quote(purpose)}), false)"
-    )
+    covered = "false" if purpose is None else covers_sql(purpose)
     items = ", ".join(
         f'CASE WHEN {covered} THEN "{name}" END AS "{name}"' if name in tagged else f'"{name}"'
         for name in sorted(columns)
