@@ -93,8 +93,9 @@ lock: $(VENV)/uv.stamp ## Renew the hashed locks from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra setup --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 .PHONY: proof
-proof: dev-setup ## Kill ingestions, take in 10,000 spoiled files; writes docs/results/
+proof: dev-setup ## Kill ingestions, take in 10,000 spoiled files, judge models; writes docs/
 	@$(BIN)/python -m tests.proof
+	@$(BIN)/python -m tests.real_data.protocol
 
 .PHONY: bench
 bench: dev-setup ## Measure against bare kernels; writes docs/results/

@@ -96,11 +96,18 @@ def run(
 @app.command()
 def ingest(
     lender: Annotated[str | None, typer.Option(help="One lender; all by default.")] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(help="Exactly this file of the landing zone, also one that was given up."),
+    ] = None,
 ) -> None:
     """Ingest the files that wait in the landing zone."""
-    from paymentor_assets.commands.run_day import ingest_waiting
+    from paymentor_assets.commands.run_day import ingest_named, ingest_waiting
 
-    ingest_waiting(_deployment(), lender)
+    if file:
+        ingest_named(_deployment(), file)
+    else:
+        ingest_waiting(_deployment(), lender)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from resources.clock import BusinessClock, Clock, SimulatedClock, SystemClock
 from resources.errors import SettingsError
 from resources.keys import secret_key
 from resources.lakehouse import Lakehouse
-from resources.landing_zone import LandingZone, LocalLandingZone
+from resources.landing_zone import LocalLandingZone, WritableLandingZone
 from resources.notifications import Notifier, notifier
 from resources.openpgp import PGP_PASSPHRASE, PgpKeys
 from resources.operational_store import OperationalStore
@@ -90,7 +90,7 @@ class Deployment:
         return SessionKeys(self.settings.keys_dir, lender_id)
 
     @cached_property
-    def landing_zone(self) -> LandingZone:
+    def landing_zone(self) -> WritableLandingZone:
         """Where lenders drop files: the folder, the bucket or the server that the settings name.
 
         File times are the machine's, whatever business time is.

@@ -6,6 +6,8 @@ It lives in the lowest layer so that a door may raise the same errors as the roo
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class PayMentorError(Exception):
     """Base of all errors that a person should read; `exit_code` is what the CLI returns."""
@@ -31,6 +33,22 @@ class NotFound(PayMentorError):
 
 class ContractError(PayMentorError):
     """A feed, table or lender contract is malformed, or data disagrees with it as a whole."""
+
+
+class LeakageError(ContractError):
+    """Training columns tell the outcome: they are the label in disguise or known only after it.
+
+    `columns` names all of them in the frame's order, `reasons` says why, column by column.
+    """
+
+    def __init__(self, columns: Sequence[str], reasons: Mapping[str, str], family: str) -> None:
+        listed = "; ".join(f"{column!r} {reasons[column]}" for column in columns)
+        super().__init__(
+            f"{family}: {len(columns)} columns leak the outcome: {listed}. Leave them out, or fit "
+            "with drop_leaks=True, which does and records it."
+        )
+        self.columns = list(columns)
+        self.reasons = dict(reasons)
 
 
 class RejectedFile(PayMentorError):

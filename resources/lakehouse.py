@@ -23,6 +23,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
 )
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.table import Table
 from sqlalchemy.exc import IntegrityError
@@ -100,27 +101,42 @@ class Lakehouse:
             ) from None
 
     def ensure(self, contract: TableContract) -> Table:
-        """Create the table, or check that it is what the contract says.
+        """Create the table, or make sure that it is what the contract says.
 
-        Raises CatalogError when columns differ: schema changes are explicit migrations.
+        Optional columns that the contract has gained are added, null in the rows that are there.
+        Raises CatalogError for every other difference: what rows mean does not change by itself.
         """
         try:
             table = self.catalog.load_table(contract.name)
         except NoSuchTableError:
             return self._create(contract)
-        expected = [(f.name, _stored_type(f.type)) for f in contract.schema]
-        actual = [(f.name, _stored_type(f.type)) for f in table.schema().as_arrow()]
-        if expected != actual:
-            missing = [n for n, _ in expected if n not in {a for a, _ in actual}]
-            surplus = [n for n, _ in actual if n not in {e for e, _ in expected}]
-            retyped = [
-                f"{n}: {dict(actual)[n]} instead of {t}"
-                for n, t in expected
-                if n in dict(actual) and dict(actual)[n] != t
-            ]
+        if _is_as_agreed(contract, table):
+            return table
+        return self._evolve(contract, table)
+
+    def _evolve(self, contract: TableContract, table: Table) -> Table:
+        if faults := _not_additive(contract, _columns(table)):
             raise CatalogError(
-                f"Table {contract.name} differs from its contract: missing {missing}, "
-                f"surplus {surplus}, other types {retyped}. Write a migration; nothing was changed."
+                f"Table {contract.name} differs from its contract by more than new optional "
+                f"columns: {'; '.join(faults)}. Nothing was changed. Give a column that means "
+                "something else a new name, and leave the old one in the contract; or make a new "
+                "table and fill it from this one."
+            )
+        names = contract.column_names
+        known = _columns(table)
+        # Another writer of the same version may be first; then the table is as it should be.
+        with contextlib.suppress(CommitFailedException), table.update_schema() as update:
+            update.union_by_name(_documented(contract.schema))
+            for name in names:
+                if name not in known and name == names[0]:
+                    update.move_first(name)
+                elif name not in known:
+                    update.move_after(name, names[names.index(name) - 1])
+        table = self.load(contract.name)
+        if not _is_as_agreed(contract, table):
+            raise CatalogError(
+                f"Table {contract.name} was changed by another writer while columns were added; "
+                "its columns are not those of the contract. Run every process of one version."
             )
         return table
 
@@ -211,13 +227,25 @@ class Lakehouse:
         row_filter: str | BooleanExpression | None = None,
         columns: Sequence[str] = ("*",),
     ) -> pa.Table:
-        """Rows as Arrow, of one snapshot or of the head, in no particular order."""
-        scan = self.load(name).scan(
-            row_filter=AlwaysTrue() if row_filter is None else row_filter,
-            selected_fields=tuple(columns),
-            snapshot_id=snapshot_id,
+        """Rows as Arrow, of one snapshot or of the head, in no particular order.
+
+        The columns are today's: one that the table gained after the snapshot is null. Raises
+        NotFound for a table or snapshot that does not exist.
+        """
+        table = self.load(name)
+        if snapshot_id is not None and table.snapshot_by_id(snapshot_id) is None:
+            raise NotFound(
+                f"Table {name} has no snapshot {snapshot_id}, which was expired or never made; "
+                "read a newer publication."
+            )
+        scan = table.scan(
+            row_filter=AlwaysTrue() if row_filter is None else row_filter, snapshot_id=snapshot_id
         )
-        return plain_types(scan.to_arrow())
+        every_column = "*" in columns
+        wanted = table.schema() if every_column else table.schema().select(*columns)
+        # `scan.to_arrow` would give a snapshot the columns of its own time.
+        rows = ArrowScan(table.metadata, table.io, wanted, scan.row_filter)
+        return plain_types(rows.to_table(scan.plan_files()))
 
     def earliest_by_file(
         self,
@@ -268,6 +296,38 @@ def _stored_type(data_type: pa.DataType) -> str:
     # Iceberg v2 has no 8- or 16-bit integers; contracts use int32 and int64 only.
     name: str = str(plain).replace("element: ", "item: ")
     return name
+
+
+def _columns_of(schema: pa.Schema) -> dict[str, str]:
+    """Type by name, in order."""
+    return {f.name: _stored_type(f.type) for f in schema}
+
+
+def _columns(table: Table) -> dict[str, str]:
+    return _columns_of(table.schema().as_arrow())
+
+
+def _is_as_agreed(contract: TableContract, table: Table) -> bool:
+    return list(_columns(table).items()) == list(_columns_of(contract.schema).items())
+
+
+def _not_additive(contract: TableContract, actual: Mapping[str, str]) -> list[str]:
+    """What keeps the table from becoming what the contract says by new optional columns alone."""
+    expected = _columns_of(contract.schema)
+    faults = [
+        f"column {name} is {actual[name]} there and {kind} in the contract"
+        for name, kind in expected.items()
+        if name in actual and actual[name] != kind
+    ]
+    faults += [f"column {name} is not in the contract" for name in actual if name not in expected]
+    faults += [
+        f"column {f.name} is new and required, and the rows that are there have no value"
+        for f in contract.schema
+        if f.name not in actual and not f.nullable
+    ]
+    if not faults and [name for name in expected if name in actual] != list(actual):
+        faults.append(f"its columns stand in another order ({', '.join(actual)})")
+    return faults
 
 
 def _documented(schema: pa.Schema) -> pa.Schema:

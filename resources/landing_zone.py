@@ -18,6 +18,7 @@ business date, then the instant of delivery in UTC.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,10 @@ _NAME = re.compile(
 )
 #: Endings that senders give a file while they write it (WinSCP: filepart).
 _PARTIAL_SUFFIXES = (".tmp", ".part", ".partial", ".filepart")
+
+
+#: Inside a zone, `list` is its method.
+Names = list[str]
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,34 @@ class LandingZone(Protocol):
     def open(self, uri: str) -> BinaryIO:
         """The bytes of one file, seekable; raises OSError when it cannot be read, then or later."""
         ...
+
+
+class WritableLandingZone(LandingZone, Protocol):
+    """A landing zone into which the platform puts files itself, in two steps.
+
+    A staged file is durable and in no listing; between the steps stands the caller's transaction.
+    `folder` keeps the staged files of one writer apart. All raise OSError.
+    """
+
+    def stage(self, folder: str, name: str, content: bytes) -> None:
+        """Keep a file ready, in place of one of that name that was."""
+        ...
+
+    def staged(self, folder: str) -> Names:
+        """Names of the files that are kept ready, in order."""
+        ...
+
+    def place(self, folder: str, name: str, uri: str) -> None:
+        """Let a staged file be listed as `uri`, complete at once; safe to repeat after a death."""
+        ...
+
+    def discard(self, folder: str, name: str) -> None:
+        """Delete a staged file."""
+        ...
+
+
+#: Where staged files stand: a hidden folder, which no listing shows.
+STAGED = ".staged"
 
 
 def is_partial(uri: str) -> bool:
@@ -130,6 +163,31 @@ class LocalLandingZone:
         """The bytes of one file; raises OSError when it cannot be read."""
         return (self._root / uri).open("rb")
 
+    def stage(self, folder: str, name: str, content: bytes) -> None:
+        """See `WritableLandingZone`."""
+        path = self._root / STAGED / folder / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(path.parent)
+
+    def staged(self, folder: str) -> Names:
+        """See `WritableLandingZone`."""
+        return sorted(path.name for path in (self._root / STAGED / folder).glob("*"))
+
+    def place(self, folder: str, name: str, uri: str) -> None:
+        """See `WritableLandingZone`."""
+        target = self._root / uri
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self._root / STAGED / folder / name).rename(target)
+        _sync(target.parent)
+
+    def discard(self, folder: str, name: str) -> None:
+        """See `WritableLandingZone`."""
+        (self._root / STAGED / folder / name).unlink()
+
     def _complete_files(self) -> Iterator[LandedFile]:
         now = self._clock.now()
         for path in self._root.rglob("*") if self._root.is_dir() else ():
@@ -150,6 +208,15 @@ class LocalLandingZone:
                 size=status.st_size,
                 completed_at=changed_at,
             )
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def landed_file(

@@ -2,7 +2,9 @@
 
 Credentials, region and endpoint come from AWS's own chain (environment, profile, role;
 `AWS_ENDPOINT_URL` names another server). The role needs `s3:ListBucket` on the bucket and
-`s3:GetObject` below the prefix; nothing is written.
+`s3:GetObject` below the prefix; where connectors deliver, also `s3:PutObject` and
+`s3:DeleteObject`. S3 cannot rename: a staged object is copied into place, then deleted. Copied
+again after a death it has the same ETag, which is no new delivery.
 
 The etag is the ETag of S3 and the size. A version id is left out on purpose: the same bytes
 uploaded again keep their ETag, and that is no new delivery. An upload is seen only when it is
@@ -22,7 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from resources.errors import SettingsError
-from resources.landing_zone import LandedFile, is_partial, landed_file, not_before
+from resources.landing_zone import STAGED, LandedFile, Names, is_partial, landed_file, not_before
 from resources.remote_file import RemoteFile
 
 #: A broken download goes on where it stopped, this many times without a byte in between.
@@ -76,6 +78,37 @@ class S3LandingZone:
     def open(self, uri: str) -> BinaryIO:
         """The bytes of one file, downloaded as they are read; raises OSError."""
         return _S3Object(self._client, self._bucket, self._prefix + uri, uri).buffered()
+
+    def stage(self, folder: str, name: str, content: bytes) -> None:
+        """See `WritableLandingZone`."""
+        with _as_os_error(name, "written"):
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._staged_key(folder, name), Body=content
+            )
+
+    def staged(self, folder: str) -> Names:
+        """See `WritableLandingZone`."""
+        below = self._staged_key(folder, "")
+        with _as_os_error(below):
+            return sorted(entry["Key"].removeprefix(below) for entry in self._keys(below))
+
+    def place(self, folder: str, name: str, uri: str) -> None:
+        """See `WritableLandingZone`."""
+        with _as_os_error(uri, "written"):
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=self._prefix + uri,
+                CopySource={"Bucket": self._bucket, "Key": self._staged_key(folder, name)},
+            )
+        self.discard(folder, name)
+
+    def discard(self, folder: str, name: str) -> None:
+        """See `WritableLandingZone`."""
+        with _as_os_error(name, "deleted"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._staged_key(folder, name))
+
+    def _staged_key(self, folder: str, name: str) -> str:
+        return f"{self._prefix}{STAGED}/{folder}/{name}"
 
     def _keys_since(self, since: date) -> Iterator[dict[str, Any]]:
         lenders, loose = self._folder(self._prefix)
@@ -160,7 +193,7 @@ class _S3Object(RemoteFile):
 
 
 @contextmanager
-def _as_os_error(what: str) -> Iterator[None]:
+def _as_os_error(what: str, done: str = "read") -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -169,6 +202,6 @@ def _as_os_error(what: str) -> Iterator[None]:
             raise FileNotFoundError(f"{what} is not there ({code}).") from error
         if code in ("PreconditionFailed", "412"):
             raise OSError(f"{what} was replaced while it was being read.") from error
-        raise OSError(f"{what} cannot be read: {error}.") from error
+        raise OSError(f"{what} cannot be {done}: {error}.") from error
     except BotoCoreError as error:
-        raise OSError(f"{what} cannot be read: {error}.") from error
+        raise OSError(f"{what} cannot be {done}: {error}.") from error

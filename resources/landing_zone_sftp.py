@@ -28,7 +28,15 @@ import asyncssh
 
 from resources.clock import Clock, SystemClock
 from resources.errors import SettingsError
-from resources.landing_zone import LandedFile, has_settled, is_partial, landed_file, not_before
+from resources.landing_zone import (
+    STAGED,
+    LandedFile,
+    Names,
+    has_settled,
+    is_partial,
+    landed_file,
+    not_before,
+)
 from resources.remote_file import RemoteFile
 
 SETTLING = timedelta(minutes=1)
@@ -120,6 +128,27 @@ class SftpLandingZone:
             file, size = self._session.run(self._opened(f"{self._root}/{uri}"))
         return _SftpFile(self._session, uri, size, file).buffered()
 
+    def stage(self, folder: str, name: str, content: bytes) -> None:
+        """See `WritableLandingZone`."""
+        with _as_os_error(name, "written"):
+            self._session.run(self._write(f"{self._root}/{STAGED}/{folder}", name, content))
+
+    def staged(self, folder: str) -> Names:
+        """See `WritableLandingZone`."""
+        with suppress(FileNotFoundError), _as_os_error(folder):
+            return self._session.run(self._names(f"{self._root}/{STAGED}/{folder}"))
+        return []
+
+    def place(self, folder: str, name: str, uri: str) -> None:
+        """See `WritableLandingZone`; it is listed once it has settled."""
+        with _as_os_error(uri, "written"):
+            self._session.run(self._rename(f"{self._root}/{STAGED}/{folder}/{name}", uri))
+
+    def discard(self, folder: str, name: str) -> None:
+        """See `WritableLandingZone`."""
+        with _as_os_error(name, "deleted"):
+            self._session.run(self._remove(f"{self._root}/{STAGED}/{folder}/{name}"))
+
     def close(self) -> None:
         """Hang up; the zone may be used again, and connects anew."""
         self._session.close()
@@ -127,6 +156,27 @@ class SftpLandingZone:
     async def _opened(self, path: str) -> tuple[asyncssh.SFTPClientFile, int]:
         file = await (await self._session.client()).open(path, "rb")
         return file, (await file.stat()).size or 0
+
+    async def _write(self, folder: str, name: str, content: bytes) -> None:
+        client = await self._session.client()
+        await client.makedirs(folder, exist_ok=True)
+        async with client.open(f"{folder}/{name}", "wb") as file:
+            await file.write(content)
+            # What a server does not offer cannot be had; OpenSSH does.
+            with suppress(asyncssh.SFTPOpUnsupported):
+                await file.fsync()
+
+    async def _names(self, folder: str) -> Names:
+        entries = await (await self._session.client()).readdir(folder)
+        return sorted(str(e.filename) for e in entries if stat.S_ISREG(e.attrs.permissions or 0))
+
+    async def _rename(self, path: str, uri: str) -> None:
+        client = await self._session.client()
+        await client.makedirs(f"{self._root}/{uri.rpartition('/')[0]}", exist_ok=True)
+        await client.posix_rename(path, f"{self._root}/{uri}")
+
+    async def _remove(self, path: str) -> None:
+        await (await self._session.client()).remove(path)
 
     async def _complete_files(self) -> _Listing:
         client = await self._session.client()
@@ -255,12 +305,12 @@ class _SftpFile(RemoteFile):
 
 
 @contextmanager
-def _as_os_error(what: str) -> Iterator[None]:
+def _as_os_error(what: str, done: str = "read") -> Iterator[None]:
     try:
         yield
     except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath) as error:
         raise FileNotFoundError(f"{what} is not there.") from error
     except asyncssh.SFTPPermissionDenied as error:
-        raise PermissionError(f"{what} may not be read: {error}.") from error
+        raise PermissionError(f"{what} may not be {done}: {error}.") from error
     except asyncssh.Error as error:
-        raise OSError(f"{what} cannot be read: {error}.") from error
+        raise OSError(f"{what} cannot be {done}: {error}.") from error

@@ -38,6 +38,8 @@ file_index = Table(
     Column("file_id", String),
     Column("status", String, nullable=False),  # pending, ingested, duplicate, rejected, failed
     Column("attempts", Integer, nullable=False, default=0),
+    # Runs that died while they had the file in their hands; null is none.
+    Column("interruptions", Integer),
     Column("reason", Text),
     Column("first_seen_utc", DateTime, nullable=False),
     Column("last_tried_utc", DateTime),

@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Column, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateColumn
 
+from resources.errors import CatalogError
 from resources.operational_schema import metadata
 
 #: One lock for all writers on PostgreSQL, so that a transaction sees the effects of every earlier
@@ -26,7 +28,10 @@ class OperationalStore:
 
     @cached_property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, with the tables in place."""
+        """The SQLAlchemy engine, with the tables in place.
+
+        Raises CatalogError for tables of another version that cannot be brought up to date.
+        """
         url = make_url(self.url)
         if url.get_backend_name() == "sqlite":
             if url.database and url.database != ":memory:":
@@ -35,17 +40,18 @@ class OperationalStore:
             _prepare_sqlite(engine)
         else:
             engine = create_engine(url, pool_pre_ping=True)
-        metadata.create_all(engine)
+        try:
+            _make_tables(engine)
+        except CatalogError:
+            engine.dispose()
+            raise
         return engine
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One serialised write transaction: what is read in it stays true until it commits."""
         with self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"))
+            _begin_writing(connection)
             try:
                 yield connection
             except BaseException:
@@ -67,6 +73,47 @@ class OperationalStore:
         if "engine" in self.__dict__:
             self.engine.dispose()
             del self.__dict__["engine"]
+
+
+def _begin_writing(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"))
+
+
+def _make_tables(engine: Engine) -> None:
+    """Make the tables, and add the optional columns that tables of an earlier version lack."""
+    metadata.create_all(engine)
+    lacking = _lacking(engine)
+    for column in lacking:
+        if not column.nullable:
+            raise CatalogError(
+                f"Table {column.table.name} of the operational store was made by another version: "
+                f"it lacks column {column.name}, which every row must fill. Nothing was changed; "
+                "add and fill the column as resources/operational_schema.py has it, then start "
+                "again."
+            )
+    if not lacking:
+        return
+    with engine.begin() as connection:
+        _begin_writing(connection)
+        # Looked at again: another process may have begun together with this one.
+        for column in _lacking(connection):
+            definition = CreateColumn(column).compile(dialect=engine.dialect)
+            connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {definition}"))
+
+
+def _lacking(bind: Engine | Connection) -> list[Column[Any]]:
+    """Columns that the database's tables do not have."""
+    found = inspect(bind).get_multi_columns()
+    names = {name: {column["name"] for column in columns} for (_, name), columns in found.items()}
+    return [
+        column
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if column.name not in names[table.name]
+    ]
 
 
 def _prepare_sqlite(engine: Engine) -> None:

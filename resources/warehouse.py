@@ -158,11 +158,13 @@ def create_pinned_views(con: duckdb.DuckDBPyConnection, context: BuildContext) -
     for name, columns in source_columns().items():
         schema, table = name.split(".")
         pin = context.pins.get(name)
-        if pin is None:
-            fields = ", ".join(f'CAST(NULL AS {kind}) AS "{c}"' for c, kind in columns.items())
-            select = f"SELECT {fields} WHERE false"
-        else:
-            select = iceberg_scan_sql(pin.metadata_location, pin.snapshot_id)
+        fields = ", ".join(f'CAST(NULL AS {kind}) AS "{c}"' for c, kind in columns.items())
+        select = f"SELECT {fields} WHERE false"
+        if pin is not None:
+            # DuckDB gives a snapshot the columns of its own time; those gained since are null.
+            select += (
+                f" UNION ALL BY NAME {iceberg_scan_sql(pin.metadata_location, pin.snapshot_id)}"
+            )
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         con.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS {select}")
     con.execute("CREATE SCHEMA IF NOT EXISTS pinned")

@@ -3,7 +3,7 @@
 One ingestion run in flight per lender takes everything of the lender that is ready, up to a byte
 cap; what arrives meanwhile is found by a later tick, because nothing is remembered at launch. A
 file leaves the pending set only when the run has written down what became of it (ingested,
-duplicate, rejected, or failed after three tries; see `ingestion.reconcile`).
+duplicate, rejected, or failed after three tries or deaths; see `ingestion.reconcile`).
 
 The listing is bounded by the business date in the file name, some weeks before the newest one
 taken in; the first tick, and about one in an hour, lists everything, so that a correction of an
@@ -87,7 +87,9 @@ def choose(files: Sequence[Waiting], byte_cap: int) -> list[Waiting]:
 
 def fingerprint(files: Sequence[Waiting]) -> str:
     """Changes when a file arrives, is replaced, is tried or is done."""
-    return deterministic_id(*(f"{w.landed.uri} {w.landed.etag} {w.attempts}" for w in files))
+    return deterministic_id(
+        *(f"{w.landed.uri} {w.landed.etag} {w.attempts} {w.interruptions}" for w in files)
+    )
 
 
 def listed_since(store: OperationalStore, lenders: Mapping[str, Lender]) -> date | None:

@@ -45,8 +45,8 @@ def main() -> None:
 def compare(most: int) -> str:
     """The Markdown table: a hundred files, and ten times as many up to `most`."""
     lines = [HEADER]
-    costs = []
-    files = 100
+    costs: list[str] = []
+    files, fewer, cpu = 100, 0, 0.0
     while files <= most:
         home = Path(tempfile.mkdtemp(prefix="paymentor-bench-"))
         try:
@@ -54,10 +54,14 @@ def compare(most: int) -> str:
             found = measured(MODULE, "ingest", "--home", str(home))
         finally:
             shutil.rmtree(home)
-        costs.append(f"{1000 * found.cpu_seconds / files:.2f} ms at {files:,}")
+        if fewer:
+            further = 1000 * (found.cpu_seconds - cpu) / (files - fewer)
+            costs.append(f"{further:.1f} ms from {fewer:,} to {files:,}")
         lines.append(row(f"{files:,} files", found))
-        files *= 10
-    return "\n".join([*lines, "", f"CPU a file: {', '.join(costs)}."])
+        files, fewer, cpu = files * 10, files, found.cpu_seconds
+    return "\n".join(
+        [*lines, "", f"CPU of each further file: {', '.join(costs)}. The goal is flat."]
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,63 @@
     {{ return(['103', '104']) }}
 {%- endmacro %}
 
-{#- Spending categories that have a column of their own; every other debit is `other`. -#}
+{#- Spending categories that have a column of their own; every other debit is `other`. A new one goes
+    to the end: published columns keep their places. -#}
 {% macro spend_categories() -%}
-    {{ return(['rent', 'utilities', 'groceries', 'cash', 'emi']) }}
+    {{ return([
+        'rent', 'utilities', 'groceries', 'cash', 'emi',
+        'insurance', 'investment', 'transfer', 'card_payment', 'shopping', 'dining', 'travel',
+        'health', 'education', 'entertainment', 'gambling', 'tax', 'fee',
+    ]) }}
+{%- endmacro %}
+
+{#- Categories that are owed month after month whatever happens: the obligations of the ratio that
+    Indian lenders call FOIR. -#}
+{% macro fixed_obligations() -%}
+    {{ return(['rent', 'emi', 'insurance']) }}
+{%- endmacro %}
+
+{#- The six months of 30 days before a day are columns `<series>_m0` (the newest) to `<series>_m5`;
+    `months` says how many of them lie wholly in the history. -#}
+{% macro sum_of_months(series, months, term) -%}
+    (
+        {%- for month in range(6) %}
+        {%- set value = 'cast(' ~ series ~ '_m' ~ month ~ ' as double)' %}
+        {% if not loop.first %}+ {% endif %}case
+            when {{ months }} > {{ month }}
+                then {{ term | replace('{value}', value) | replace('{month}', month | string) }}
+            else cast(0 as double)
+        end
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- Standard deviation of the months over their mean; null with fewer than three or a mean of zero. -#}
+{% macro volatility_of_months(series, months) -%}
+    {%- set mean = '(' ~ sum_of_months(series, months, '{value}') ~ ' / ' ~ months ~ ')' -%}
+    {%- set squares = '(' ~ sum_of_months(series, months, '{value} * {value}') ~ ' / ' ~ months ~ ')' -%}
+    case
+        when {{ months }} >= 3
+            then round(
+                sqrt(greatest(cast(0 as double), {{ squares }} - {{ mean }} * {{ mean }}))
+                / nullif({{ mean }}, cast(0 as double)),
+                6
+            )
+    end
+{%- endmacro %}
+
+{#- Slope of the least-squares line through the months, as a share of their mean a month; null as the
+    volatility is. -#}
+{% macro trend_of_months(series, months) -%}
+    {%- set mean = '(' ~ sum_of_months(series, months, '{value}') ~ ' / ' ~ months ~ ')' -%}
+    {%- set middle = '((cast(' ~ months ~ ' as double) - 1) / 2 - {month})' -%}
+    case
+        when {{ months }} >= 3
+            then round(
+                12 * {{ sum_of_months(series, months, middle ~ ' * {value}') }}
+                / (cast({{ months }} as double) * ({{ months }} * {{ months }} - 1))
+                / nullif({{ mean }}, cast(0 as double)),
+                6
+            )
+    end
 {%- endmacro %}

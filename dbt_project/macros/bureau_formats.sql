@@ -52,3 +52,55 @@
         when '05' then 'special mention'
     end
 {%- endmacro %}
+
+{#- One month of a Metro 2 account as a character of a history string (field 18): what is lost says
+    so even where a payment rating stands beside it; paid and closed is a zero balance. -#}
+{% macro metro2_history_character(status, rating) -%}
+    case
+        when {{ status }} = '93' then 'G'
+        when {{ status }} in ('89', '94') then 'H'
+        when {{ status }} = '95' then 'J'
+        when {{ status }} = '96' then 'K'
+        when {{ status }} = '97' then 'L'
+        when {{ status }} in ('13', '61', '62', '63', '64', '65') then 'E'
+        else coalesce(cast({{ metro2_months_late(status, rating) }} as string), 'D')
+    end
+{%- endmacro %}
+
+{#- One month of a TUDF account likewise: written off, else days past due in steps of 30 as in
+    Metro 2, else the least that the asset classification means (sub-standard is past 90 days,
+    doubtful and loss have been sub-standard for a year). -#}
+{% macro tudf_history_character(written_off, days, asset_class) -%}
+    case
+        when {{ written_off }} > 0 then 'L'
+        when {{ days }} is not null then cast(cast(least(6, floor(cast({{ days }} as double) / 30)) as int) as string)
+        when {{ asset_class }} = '01' then '0'
+        when {{ asset_class }} = '05' then '1'
+        when {{ asset_class }} = '02' then '3'
+        when {{ asset_class }} in ('03', '04') then '6'
+        else 'D'
+    end
+{%- endmacro %}
+
+{#- Account types of Metro 2 (field 9) as kinds of credit. -#}
+{% macro metro2_product(account_type) -%}
+    case
+        when {{ account_type }} in ('00', '3A') then 'auto_loan'
+        when {{ account_type }} in ('18', '0G', '2A') then 'credit_card'
+        when {{ account_type }} in ('19', '25', '26', '2C', '5A', '5B') then 'home_loan'
+        when {{ account_type }} in ('01', '20') then 'personal_loan'
+        else 'other'
+    end
+{%- endmacro %}
+
+{#- Account types of TUDF (TL tag 04) as kinds of credit. -#}
+{% macro tudf_product(account_type) -%}
+    case
+        when {{ account_type }} in ('01', '32') then 'auto_loan'
+        when {{ account_type }} = '13' then 'two_wheeler'
+        when {{ account_type }} in ('10', '31', '35', '36') then 'credit_card'
+        when {{ account_type }} = '02' then 'home_loan'
+        when {{ account_type }} = '05' then 'personal_loan'
+        else 'other'
+    end
+{%- endmacro %}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from paymentor_assets.commands.console import out, step
@@ -11,7 +12,7 @@ from paymentor_assets.ingestion import reconcile
 from paymentor_assets.lenders import Lender, lender_named
 from paymentor_assets.partitions import LENDER_TAG
 from paymentor_assets.settings import Environment
-from resources.errors import UsageError
+from resources.errors import NotFound, UsageError
 
 #: Where time may be simulated; elsewhere a day is planned by the schedule, in real time.
 SIMULATES_TIME = {
@@ -85,6 +86,27 @@ def ingest_waiting(deployment: Deployment, lender_id: str | None) -> None:
     jobs = Jobs(deployment)
     for lender in chosen:
         ingest(deployment, jobs, lender)
+
+
+def ingest_named(deployment: Deployment, uris: Sequence[str]) -> None:
+    """Ingest exactly these files, those among them, too, that were given up.
+
+    Raises NotFound when the landing zone does not hold one of them, or for an unknown lender.
+    """
+    listed = {file.uri: file for file in deployment.landing_zone.list()}
+    if absent := [uri for uri in uris if uri not in listed]:
+        raise NotFound(
+            f"The landing zone holds no {absent[0]}; name it as in <lender>/<feed>/<file>."
+        )
+    jobs = Jobs(deployment)
+    for lender_id in sorted({listed[uri].lender_id for uri in uris}):
+        mine = [uri for uri in uris if listed[uri].lender_id == lender_id]
+        lender = lender_named(deployment.lenders, lender_id)
+        with step(f"ingest {len(mine)} named files of {lender_id}") as line:
+            config = {"ops": {"raw": {"config": {"uris": mine}}}}
+            jobs.run("ingest", config=config, tags=_tags(lender))
+            statuses = reconcile.statuses(deployment.store, [listed[uri] for uri in mine])
+            line.note = ", ".join(f"{n} {status}" for status, n in sorted(statuses.items()))
 
 
 def begin_time(deployment: Deployment, lender: Lender, day: date) -> None:

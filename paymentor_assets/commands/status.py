@@ -36,6 +36,7 @@ def status(deployment: Deployment) -> dict[str, Any]:
         "planned_days": _union(by_lender, "planned_days"),
         "sealed_days": _union(by_lender, "sealed_days"),
         "pending_files": sum(facts["pending_files"] for facts in by_lender.values()),
+        "given_up_files": _union(by_lender, "given_up_files"),
         "kill_switch": is_stopped,
         "now_utc": deployment.clock.now().isoformat(),
         "by_lender": by_lender,
@@ -62,6 +63,7 @@ def _of_lender(deployment: Deployment, lender: Lender) -> dict[str, Any]:
         "planned_days": planned,
         "sealed_days": [day.isoformat() for day in sealed],
         "pending_files": len(pending),
+        "given_up_files": reconcile.given_up(deployment.store, lender.lender_id),
     }
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from functools import cached_property
+from graphlib import TopologicalSorter
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,15 @@ def _build(
 
 def _unchanged(context: dg.AssetExecutionContext, lake: Lakehouse, held: Published) -> _Events:
     """Events of a build that was not needed: the tests passed when this content was published."""
-    outputs = [dg.Output(None, output_name=name) for name in context.selected_output_names]
+    definition = context.assets_def
+    names = {key: name for name, key in definition.keys_by_output_name.items()}
+    # Dagster wants outputs after those that they depend on.
+    upstream = {spec.key: [dep.asset_key for dep in spec.deps] for spec in definition.specs}
+    outputs = [
+        dg.Output(None, output_name=names[key])
+        for key in TopologicalSorter(upstream).static_order()
+        if key in context.selected_asset_keys
+    ]
     checks = [
         dg.AssetCheckResult(
             asset_key=key.asset_key,

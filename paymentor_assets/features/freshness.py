@@ -23,7 +23,7 @@ from resources.clock import naive_utc
 from resources.lakehouse import Lakehouse
 
 #: Names under which tables say when a row became known, and whose it is.
-_KNOWN = ("_known_at", "known_at")
+_KNOWN = ("_known_at", "known_at", "purged_at_utc")
 _LENDER = ("_lender_id", "lender_id")
 
 

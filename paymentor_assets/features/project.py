@@ -15,7 +15,7 @@ PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 MANIFEST_PATH = PROJECT_DIR / "target" / "manifest.json"
 #: The dbt target that the platform's runs use; developers have their own scratch (profiles.yml).
 TARGET = "platform"
-_CODE_FOLDERS = ("macros", "models")
+_CODE_FOLDERS = ("macros", "models", "seeds")
 
 
 def require_manifest(path: Path = MANIFEST_PATH) -> Path:
@@ -36,11 +36,11 @@ def load_manifest(path: Path = MANIFEST_PATH) -> dict[str, Any]:
 
 @cache
 def code_version(project_dir: Path = PROJECT_DIR) -> str:
-    """12 hex characters of the SHA-256 over every model, macro and the project file, with names."""
+    """12 hex characters of the SHA-256 over models, macros, seeds and project file, with names."""
     digest = sha256((project_dir / "dbt_project.yml").read_bytes())
     for folder in _CODE_FOLDERS:
         for path in sorted((project_dir / folder).rglob("*")):
-            if path.suffix in (".sql", ".yml"):
+            if path.suffix in (".sql", ".yml", ".csv"):
                 digest.update(str(path.relative_to(project_dir)).encode() + b"\0")
                 digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

@@ -19,9 +19,11 @@ class LakehouseTranslator(DagsterDbtTranslator):
     """Asset key = lakehouse table: marts are `features/<name>`, sources the tables they read."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """`[source, table]` for sources, `[layer, model]` for models."""
+        """`[source, table]` for sources, `[layer, model]` for models; seeds lie beside staging."""
         if dbt_resource_props["resource_type"] == "source":
             return dg.AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
+        if dbt_resource_props["resource_type"] == "seed":
+            return dg.AssetKey(["staging", dbt_resource_props["name"]])
         return dg.AssetKey([_LAYERS[dbt_resource_props["fqn"][1]], dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:

@@ -12,17 +12,19 @@ from paymentor_assets.asset_metadata import (
     table_metadata,
 )
 from paymentor_assets.audit.publications import RunInfo
+from paymentor_assets.ingestion.connector_assets import KEY as CONNECTOR_FILES
+from paymentor_assets.ingestion.connectors.bureau_pull import BureauPull
+from paymentor_assets.ingestion.connectors.consent_status import ConsentStatus
+from paymentor_assets.ingestion.connectors.payments import PaymentEvents
 from paymentor_assets.ingestion.conservation import lost_rows, orphan_rows
-from paymentor_assets.ingestion.contracts.book import ContractBook
+from paymentor_assets.ingestion.contracts.book import ContractBook, feed_of_table
 from paymentor_assets.ingestion.contracts.tables import INGESTED_FILES, raw_tables
 from paymentor_assets.ingestion.doors import Doors
 from paymentor_assets.ingestion.ingest import ingest
-from paymentor_assets.ingestion.intake import IncomingFile
 from paymentor_assets.ingestion.result import IngestionResult, Progress
 from paymentor_assets.lenders import Lender, lender_named
 from paymentor_assets.partitions import lenders_of
 from resources.clock import Clock, naive_utc
-from resources.errors import NotFound
 from resources.lakehouse import Lakehouse, TableContract
 from resources.landing_zone import LandedFile, LandingZone
 from resources.openpgp import PgpKeys
@@ -32,6 +34,7 @@ from resources.vault import Vault
 
 GROUP = "ingestion"
 INGESTION_VERSION = "1"
+_BY_CONNECTORS = {*BureauPull.feeds, *ConsentStatus.feeds, *PaymentEvents.feeds}
 _FILES_KEY = asset_key(INGESTED_FILES)
 _CHECKS = {
     "rows_conserved": "Every row of every file is in raw.* or in raw.rejected_rows.",
@@ -43,13 +46,16 @@ class IngestionConfig(dg.Config):
     """What to take in: by default whatever waits, of the lenders of the run."""
 
     lender: str | None = None
-    #: Exactly these files (uris of the landing zone); files that failed before are tried again.
+    #: Exactly these files (uris of the landing zone), also those that were given up; one that is
+    #: gone meanwhile is left out, and said.
     uris: list[str] | None = None
 
 
 def _spec(contract: TableContract) -> dg.AssetSpec:
+    feed = feed_of_table().get(contract.name)
     return dg.AssetSpec(
         asset_key(contract),
+        deps=[CONNECTOR_FILES] if feed is not None and feed.feed in _BY_CONNECTORS else [],
         group_name=GROUP,
         owners=[DATA_ENGINEERING],
         kinds={"iceberg", "duckdb"},
@@ -97,7 +103,12 @@ def raw(
         if config.lender is None
         else [lender_named(lenders, config.lender)]
     )
-    files = None if config.uris is None else _named_files(landing_zone, config.uris)
+    files: list[LandedFile] | None = None
+    gone: list[str] = []
+    if config.uris is not None:
+        files, gone = _named_files(landing_zone, config.uris)
+        for uri in gone:
+            context.log.warning(f"{uri} is not in the landing zone any more; it was left out.")
 
     def report(progress: Progress) -> None:
         context.log.info(f"{progress.step}: {progress.done} of {progress.total} files")
@@ -112,11 +123,16 @@ def raw(
         )
         for lender in chosen
     ]
+    for file in (f for result in results for f in result.files):
+        if file.status == "unfinished":
+            context.log.error(str(file.message))
     for contract in raw_tables().values():
         is_files = contract.name == INGESTED_FILES.name
         metadata = _metadata(lakehouse, results, contract)
         if is_files:
             metadata |= _files_metadata(results, receipt_clock)
+            if gone:
+                metadata["files_gone"] = dg.MetadataValue.md(_lines(gone))
         yield dg.MaterializeResult(
             asset_key=asset_key(contract),
             metadata=metadata,
@@ -127,14 +143,10 @@ def raw(
 ASSETS: Sequence[dg.AssetsDefinition] = [raw]
 
 
-def _named_files(landing: LandingZone, uris: Sequence[str]) -> list[LandedFile]:
+def _named_files(landing: LandingZone, uris: Sequence[str]) -> tuple[list[LandedFile], list[str]]:
+    """The named files, and the names of those that are gone."""
     listed = {f.uri: f for f in landing.list()}
-    if absent := [uri for uri in uris if uri not in listed]:
-        raise NotFound(
-            f"The landing zone holds no {absent[0]} ({len(absent)} of {len(uris)} files are not "
-            "there); list it, and name the files as it does."
-        )
-    return [listed[uri] for uri in uris]
+    return [listed[u] for u in uris if u in listed], [u for u in uris if u not in listed]
 
 
 def _metadata(
@@ -178,15 +190,17 @@ def _files_metadata(results: Sequence[IngestionResult], clock: Clock) -> dict[st
     ]
     if latencies:
         metadata["ingestion_latency_seconds"] = dg.MetadataValue.float(round(max(latencies), 3))
-    if complaints := [f for f in files if f.message is not None and f.is_decided_now]:
-        metadata["messages"] = dg.MetadataValue.md(_listed(complaints))
+    if complaints := [f for f in files if f.message is not None and not f.was_recorded]:
+        metadata["messages"] = dg.MetadataValue.md(
+            _lines([f"{f.status}: {f.message}" for f in complaints])
+        )
     return metadata
 
 
-def _listed(files: Sequence[IncomingFile], limit: int = 50) -> str:
-    lines = [f"- {f.status}: {f.message}" for f in files[:limit]]
-    if len(files) > limit:
-        lines.append(f"- and {len(files) - limit} more, in {INGESTED_FILES.name}")
+def _lines(items: Sequence[str], limit: int = 50) -> str:
+    lines = [f"- {item}" for item in items[:limit]]
+    if len(items) > limit:
+        lines.append(f"- and {len(items) - limit} more, in {INGESTED_FILES.name}")
     return "\n".join(lines)
 
 

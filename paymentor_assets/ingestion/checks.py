@@ -65,15 +65,13 @@ def stage_typed(
 ) -> None:
     """Table `typed_<index>` from `fields_<index>`, and the faults that one row alone can have.
 
-    Needs `files` (file_index, name, business_date, known_at), `faults` and the `pii_*` tables.
+    Needs `files` (file_index, name, business_date, known_at), `faults` and the macros
+    `token_<kind>` and `sealed_<kind>`.
     `zone` is the lender's, for instants that are written without an offset.
     """
     columns = record.delivered_columns
     texts = ", ".join(f'f."{c.name}" AS c{i}' for i, c in enumerate(columns))
     typed = ", ".join(f"{_typed(c, i, zone)} AS t{i}" for i, c in enumerate(columns))
-    joins = " ".join(
-        f"LEFT JOIN pii_{c.pii} AS p{i} ON p{i}.raw = c{i}" for i, c in enumerate(columns) if c.pii
-    )
     staged = (
         "f.file_index, f.row_number, f.line_number, f.parse_error, f.fault_column, f.column_count"
     )
@@ -81,7 +79,7 @@ def stage_typed(
     def rows(only: str = "") -> str:
         return (
             f"SELECT *, {typed} FROM (SELECT {staged}, {texts} FROM fields_{index} AS f {only}) "
-            f"AS r JOIN files USING (file_index) {joins}"
+            f"AS r JOIN files USING (file_index)"
         )
 
     codes = [_code(c, i, record) for i, c in enumerate(columns)]
@@ -89,11 +87,16 @@ def stage_typed(
     derived = "".join(
         f', {_derived(c, columns)} AS "{c.name}"' for c in record.columns if c.derived
     )
+    sealed = "".join(
+        f', sealed_{c.pii}(c{i}) AS "{c.sealed_name}"'
+        for i, c in enumerate(columns)
+        if c.sealed_name
+    )
     clean = " AND ".join(["parse_error IS NULL", *(f"({code}) IS NULL" for code in codes)])
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE typed_{index} AS
-        SELECT file_index, row_number, line_number, {stored}{derived}, {clean} AS is_clean
+        SELECT file_index, row_number, line_number, {stored}{derived}{sealed}, {clean} AS is_clean
         FROM ({rows()})
         """
     )
@@ -145,7 +148,8 @@ def reject_repeated_keys(
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE repeated AS
-        SELECT file_index, {key}, min(row_number) AS first_row FROM keys_{index}
+        SELECT file_index, {key}, min(row_number) AS first_row
+        FROM keys_{index} SEMI JOIN typed_{index} USING (file_index, {key})
         GROUP BY file_index, {key} HAVING count(*) > 1
         """
     )
@@ -173,20 +177,26 @@ def accepted_rows(
     lender_id: str,
     ingested_at: datetime,
 ) -> pa.Table:
-    """The rows without a fault, in files that are not refused, in the table's schema.
+    """View `accepted_<index>`: the rows without a fault, in files that are not refused; returns
+    them in the table's schema.
 
     Columns of the table that the lender's contract leaves out are null.
     """
     stored = ", ".join(f'"{c.stored_name}"' for c in record.columns)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW accepted_{index} AS
+        SELECT * FROM typed_{index} JOIN files USING (file_index)
+        ANTI JOIN (SELECT file_index, row_number FROM faults WHERE record_index = {index}) AS bad
+          USING (file_index, row_number)
+        WHERE NOT is_refused
+        """
+    )
     rows = con.execute(
         f"""
         SELECT {stored}, file_id AS _file_id, row_number AS _row_number, known_at AS _known_at,
                $ingested_at::TIMESTAMP AS _ingested_at, $lender_id::VARCHAR AS _lender_id
-        FROM typed_{index} JOIN files USING (file_index)
-        ANTI JOIN (SELECT file_index, row_number FROM faults WHERE record_index = {index}) AS bad
-          USING (file_index, row_number)
-        WHERE NOT is_refused
-        ORDER BY file_index, row_number
+        FROM accepted_{index} ORDER BY file_index, row_number
         """,
         {"ingested_at": ingested_at, "lender_id": lender_id},
     ).to_arrow_table()
@@ -202,7 +212,7 @@ def accepted_rows(
 
 def _typed(column: ColumnContract, i: int, zone: str) -> str:
     if column.pii:
-        return f"p{i}.token"
+        return f"token_{column.pii}(c{i})"
     if column.type == "text":
         return f"c{i}"
     if column.format:

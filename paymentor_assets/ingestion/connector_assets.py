@@ -14,10 +14,10 @@ from paymentor_assets.ingestion.connectors.records import verify_exchanges
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.lenders import Lender
 from paymentor_assets.partitions import lenders_of
-from paymentor_assets.settings import Settings
 from resources.clock import Clock, as_utc
 from resources.errors import LedgerError, PayMentorError
 from resources.lakehouse import Lakehouse
+from resources.landing_zone import WritableLandingZone
 from resources.operational_schema import connector_deliveries
 from resources.operational_store import OperationalStore
 
@@ -84,16 +84,14 @@ def connector_files(
     config: ConnectorConfig,
     lakehouse: dg.ResourceParam[Lakehouse],
     operational_store: dg.ResourceParam[OperationalStore],
-    settings: dg.ResourceParam[Settings],
+    landing_zone: dg.ResourceParam[WritableLandingZone],
     lenders: dg.ResourceParam[Mapping[str, Lender]],
     connectors: dg.ResourceParam[ConnectorBook],
     contracts: dg.ResourceParam[ContractBook],
     receipt_clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Run the connectors one after the other; a source that fails does not keep the others."""
-    doors = Doors(
-        lakehouse, operational_store, settings.landing_dir, connectors, contracts, receipt_clock
-    )
+    doors = Doors(lakehouse, operational_store, landing_zone, connectors, contracts, receipt_clock)
     since = None if config.since is None else as_utc(datetime.fromisoformat(config.since))
     done: dict[str, Delivered] = {}
     faults: list[PayMentorError] = []

@@ -72,6 +72,7 @@ def process(
         file.file_index = index
     if consents is not None:
         consents.register(context.con)
+    tokens.define_macros(context.con, contract, context.vault, context.lender.lender_id)
     parser = parser_for(contract, context.session_keys)
     again: list[IncomingFile] = []
     opened = partial(_opened, context, contract)
@@ -127,7 +128,6 @@ def _take(
     chunk.register(con, parser)
     _register_files(con, chunk.files)
     parser.stage(con)
-    tokens.stage_tokens(con, contract, context.vault, lender.lender_id)
     con.execute(checks.FAULTS_DDL)
     for index, record in enumerate(contract.records):
         checks.stage_typed(con, record, index, zone=lender.zone)
@@ -152,11 +152,9 @@ def _take(
             lender_id=lender.lender_id,
             ingested_at=ingested_at,
         )
-        con.register(f"accepted_{index}", accepted[record.table])
-    all_accepted = not any(f.faults or f.status == "rejected" for f in chunk.files)
-    tokens.keep_accepted(con, contract, is_first=chunk.is_first, all_accepted=all_accepted)
+    tokens.keep_values(con, contract, is_first=chunk.is_first)
     rejected = None
-    if not all_accepted:
+    if any(f.faults or f.status == "rejected" for f in chunk.files):
         rejected = rejected_rows(
             con,
             contract,

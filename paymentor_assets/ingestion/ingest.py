@@ -33,6 +33,7 @@ from paymentor_assets.ingestion.feed_batch import Context, process
 from paymentor_assets.ingestion.intake import IncomingFile, receive, settle_twins
 from paymentor_assets.ingestion.reconcile import (
     MAX_ATTEMPTS,
+    in_hands,
     note_seen,
     pending,
     settle,
@@ -51,6 +52,7 @@ from resources.operational_store import OperationalStore
 register(
     "ingestion.after_files_noted",
     "ingestion.after_dead_rows_deleted",
+    "ingestion.while_files_are_read",
     "ingestion.before_index_commit",
     "ingestion.after_index_commit",
 )
@@ -140,17 +142,23 @@ def _take_in(
             )
             # The artefacts of this run were committed before the payloads.
             consents = ConsentFacts.of(lake, lender.lender_id) if needs_facts(contract) else None
-            process(
-                context,
-                contract,
-                files,
-                takings,
-                consents,
-                partial(_tell, report, feed, done, total),
-            )
+            for group in _in_turn(files):
+                tell = partial(_tell, report, feed, done, total)
+                with in_hands(doors.store, [file.landed for file in group]):
+                    reach("ingestion.while_files_are_read")
+                    process(context, contract, group, takings, consents, tell)
+                done += len(group)
         commit_accepted(takings, run, lender, contract, files, result)
-        done += len(files)
     commit_rejected(takings, run, lender, result)
+
+
+def _in_turn(files: Sequence[IncomingFile]) -> Iterator[list[IncomingFile]]:
+    """All files together; but those that were in the hands of a run that died, one by one."""
+    if together := [file for file in files if not file.interruptions]:
+        yield together
+    for file in files:
+        if file.interruptions:
+            yield [file]
 
 
 def _tell(
@@ -190,7 +198,8 @@ def _settle(store: OperationalStore, run: RunInfo, result: IngestionResult) -> N
 
 def _index_status(file: IncomingFile) -> str:
     if file.status == "unfinished":
-        return "failed" if file.attempts >= MAX_ATTEMPTS else "pending"
+        is_given_up = file.attempts >= MAX_ATTEMPTS or file.reason_code is not None
+        return "failed" if is_given_up else "pending"
     if file.status is None:
         raise AssertionError(f"{file.name} ended without a status")
     return file.status

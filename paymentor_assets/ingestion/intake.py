@@ -46,6 +46,8 @@ class IncomingFile:
     landed: LandedFile
     attempts: int
     received_at: datetime
+    #: Runs that died with the file in their hands.
+    interruptions: int = 0
     file_index: int = 0
     file_id: str = ""
     business_date: date | None = None
@@ -82,9 +84,19 @@ class IncomingFile:
 
     def leave(self, why: str) -> None:
         """Leave the file for another try."""
-        self.status = "unfinished"
+        self.status, self.reason_code = "unfinished", None
         self.message = f"{self.name} {why}; it will be tried again."
         self._forget_rows()
+
+    def give_up(self) -> None:
+        """Leave the file until somebody asks for it, since runs die of it."""
+        self.status, self.reason_code = "unfinished", "KILLS_THE_RUN"
+        self.message = (
+            f"KILLS_THE_RUN: {self.name} was being read when {self.interruptions} runs died "
+            "without a word, the last ones with this file alone; nothing of it was taken. See what "
+            "ended the processes (memory first). Deliver the file anew, or in smaller parts; or, "
+            f"once the cause is gone, run `paymentor ingest --file {self.name}`."
+        )
 
     def start_over(self) -> None:
         """Forget what a failed batch found out about the file."""
@@ -113,8 +125,11 @@ def receive(
     first_of_run: dict[str, IncomingFile] = {}
     received = []
     for item in todo:
-        file = IncomingFile(item.landed, item.attempts + 1, clock.now())
+        file = IncomingFile(item.landed, item.attempts + 1, clock.now(), item.interruptions)
         received.append(file)
+        if item.kills:
+            file.give_up()
+            continue
         try:
             file.file_id = content_id(landing, item.landed.uri)
         except OSError as error:

@@ -2,16 +2,19 @@
 
 The index decides by (uri, etag), so a file that is replaced under its old name is new again, and
 modification times decide nothing. A file that could not be read three times is failed and waits
-for a new etag or an explicit command.
+for a new etag or an explicit command. So is one in whose hands runs died: that is counted before
+the file is touched, since a process that is out of memory cannot count any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from resources.clock import Clock, naive_utc
 from resources.landing_zone import LandedFile, LandingZone
@@ -19,16 +22,24 @@ from resources.operational_schema import file_index
 from resources.operational_store import OperationalStore
 
 MAX_ATTEMPTS = 3
+#: The first death is that of a run with many files; at the others the file was alone.
+MAX_INTERRUPTIONS = 3
 #: Statuses that a file leaves only by a new etag or by command.
 SETTLED = ("ingested", "duplicate", "rejected", "failed")
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A file to take in, and how often that was tried before."""
+    """A file to take in, how often that was tried before, and how many runs died of it."""
 
     landed: LandedFile
     attempts: int
+    interruptions: int = 0
+
+    @property
+    def kills(self) -> bool:
+        """Whether the file is given up, so that runs live."""
+        return self.interruptions >= MAX_INTERRUPTIONS
 
 
 def pending(
@@ -50,7 +61,13 @@ def waiting(
 
     By command (`is_command`) failed files are tried again, too; what is settled otherwise stays.
     """
-    query = select(file_index.c.uri, file_index.c.etag, file_index.c.status, file_index.c.attempts)
+    query = select(
+        file_index.c.uri,
+        file_index.c.etag,
+        file_index.c.status,
+        file_index.c.attempts,
+        func.coalesce(file_index.c.interruptions, 0).label("interruptions"),
+    )
     with store.read() as connection:
         known = {(r.uri, r.etag): r for r in connection.execute(query)}
     found = []
@@ -62,8 +79,35 @@ def waiting(
             and not (is_command and row.status == "failed")
         ):
             continue
-        found.append(Waiting(landed, 0 if row is None else int(row.attempts)))
+        if row is None:
+            found.append(Waiting(landed, 0))
+        elif row.status == "failed":
+            # Whoever asks for it again gets one more try.
+            found.append(
+                Waiting(landed, row.attempts, min(row.interruptions, MAX_INTERRUPTIONS - 1))
+            )
+        else:
+            found.append(Waiting(landed, row.attempts, row.interruptions))
     return sorted(found, key=lambda w: w.landed.uri)
+
+
+def statuses(store: OperationalStore, files: Iterable[LandedFile]) -> Counter[str]:
+    """How many of the files stand how in the index."""
+    query = select(file_index.c.uri, file_index.c.etag, file_index.c.status)
+    wanted = {(f.uri, f.etag) for f in files}
+    with store.read() as connection:
+        return Counter(r.status for r in connection.execute(query) if (r.uri, r.etag) in wanted)
+
+
+def given_up(store: OperationalStore, lender_id: str) -> list[str]:
+    """Why each of the lender's files that nobody tries any more was given up, by uri."""
+    query = (
+        select(file_index.c.reason)
+        .where(file_index.c.lender_id == lender_id, file_index.c.status == "failed")
+        .order_by(file_index.c.uri)
+    )
+    with store.read() as connection:
+        return [str(row.reason) for row in connection.execute(query)]
 
 
 def note_seen(store: OperationalStore, files: Sequence[Waiting], clock: Clock) -> None:
@@ -88,6 +132,29 @@ def note_seen(store: OperationalStore, files: Sequence[Waiting], clock: Clock) -
         ]
         if rows:
             connection.execute(insert(file_index), rows)
+
+
+@contextmanager
+def in_hands(store: OperationalStore, files: Sequence[LandedFile]) -> Iterator[None]:
+    """Hold it against the files if this process dies inside the block.
+
+    An exception is no death: the run that raises it can speak for itself.
+    """
+    _count_interruptions(store, files, 1)
+    try:
+        yield
+    finally:
+        _count_interruptions(store, files, -1)
+
+
+def _count_interruptions(store: OperationalStore, files: Sequence[LandedFile], change: int) -> None:
+    statement = (
+        update(file_index)
+        .where(file_index.c.uri == bindparam("of_uri"), file_index.c.etag == bindparam("of_etag"))
+        .values(interruptions=func.coalesce(file_index.c.interruptions, 0) + change)
+    )
+    with store.write() as connection:
+        connection.execute(statement, [{"of_uri": f.uri, "of_etag": f.etag} for f in files])
 
 
 def settle(

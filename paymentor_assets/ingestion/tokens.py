@@ -3,7 +3,7 @@
 A value is brought to one canonical form first, so that two spellings of a phone number meet; then
 HMAC-SHA256 with a key of its lender and kind, in SQL:
 `sha256(opad || unhex(sha256(ipad || value)))` (RFC 2104). A token reads `<kind><key id>_<32 hex>`,
-e.g. `ph1_…`. Only distinct values are worked on, however many rows repeat them.
+e.g. `ph1_…`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache, partial
 from hashlib import sha256
 
 import duckdb
 import phonenumbers
-import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb.sqltypes import VARCHAR
 
 from paymentor_assets.ingestion.contracts.model import (
-    REVERSIBLE_KINDS,
     FeedContract,
     PiiKind,
     RecordContract,
@@ -39,6 +40,7 @@ _PREFIX: dict[PiiKind, str] = {
     "birth_date": "bd",
 }
 _BLOCK = 64  # bytes of a SHA-256 block
+_PADS = ("inner", "outer")
 _SEALED_TOGETHER = 50_000
 _SPACE = r"[ \t\r\n\f\v]+"
 
@@ -48,7 +50,7 @@ _SPACED = (
     f"THEN trim(regexp_replace(raw, '{_SPACE}', ' ', 'g')) ELSE trim(raw) END"
 )
 #: SQL over `raw`. Phones are absent: their form needs a numbering plan, see `canonical_phone`.
-_CANONICAL_SQL: dict[PiiKind, str] = {
+_CANONICAL: dict[PiiKind, str] = {
     "name": f"lower(nfc_normalize({_SPACED}))",
     "address": f"lower(nfc_normalize({_SPACED}))",
     "email": "lower(trim(raw))",
@@ -61,14 +63,14 @@ _CANONICAL_SQL: dict[PiiKind, str] = {
     "birth_date": "trim(raw)",
 }
 #: What the vault gives back; a name keeps its spelling, since a message addresses a person by it.
-_SEALED_SQL: dict[PiiKind, str] = {"name": _SPACED}
+_SEALED: dict[PiiKind, str] = {"name": _SPACED}
 #: Mobile numbers that every numbering plan reads as they stand: India (6 to 9 first), and North
 #: America (area code and exchange from 2). The library takes 40 µs a number.
 _PLAIN_PHONE = r"\+91[6-9][0-9]{9}|\+1[2-9][0-9]{2}[2-9][0-9]{6}"
 
 
 def canonical(kind: PiiKind, value: str, region: str | None = None) -> str:
-    """The form of a value that is hashed; the same as the SQL of `stage_tokens` yields."""
+    """The form of a value that is hashed; the same as the SQL of `define_macros` yields."""
     match kind:
         case "phone":
             return canonical_phone(value, region)
@@ -102,74 +104,61 @@ def token_of(
     return f"{_PREFIX[kind]}{KEY_ID}_{digest[:32]}"
 
 
-def stage_tokens(
+def define_macros(
     con: duckdb.DuckDBPyConnection, contract: FeedContract, vault: Vault, lender_id: str
 ) -> None:
-    """Tables `pii_<kind>` (raw, token, sealed_value) for the distinct values in `fields_*`."""
+    """SQL macros of every kind of personal data in the contract: `token_<kind>(raw)`, and
+    `sealed_<kind>(raw)`, which is what the vault keeps of a value. Both are NULL for NULL; a token
+    is NULL, too, where nothing of the value counts."""
     for kind in kinds_of(contract.records):
-        sources = [
-            f'SELECT "{column.name}" AS raw FROM fields_{i}'
-            for i, record in enumerate(contract.records)
-            for column in record.delivered_columns
-            if column.pii == kind
-        ]
-        distinct = f"SELECT DISTINCT raw FROM ({' UNION ALL '.join(sources)}) WHERE raw IS NOT NULL"
-        if kind == "phone":
-            canonical_values = _stage_phones(con, contract, distinct)
-        else:
-            canonical_values = f"SELECT raw, {_CANONICAL_SQL[kind]} AS canonical FROM ({distinct})"
-        inner, outer = _pads(vault.token_key(lender_id, kind))
+        canonical_value = _canonical_phones(con, contract) if kind == "phone" else _CANONICAL[kind]
         # The keys travel as parameters, never as SQL text, which could end in a log.
+        for pad, key in zip(_PADS, _pads(vault.token_key(lender_id, kind)), strict=True):
+            con.execute(f"SET VARIABLE {pad}_{kind} = $key", {"key": key})
+        inner, outer = (f"getvariable('{pad}_{kind}')" for pad in _PADS)
         con.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE pii_{kind} AS
-            SELECT raw, {_SEALED_SQL.get(kind, "canonical")} AS sealed_value,
-                   CASE WHEN canonical <> '' THEN '{_PREFIX[kind]}{KEY_ID}_' || left(
-                       sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(canonical)))), 32)
-                   END AS token
-            FROM ({canonical_values})
-            """,
-            {"inner": inner, "outer": outer},
+            CREATE OR REPLACE TEMP MACRO token_{kind}(raw) AS
+            '{_PREFIX[kind]}{KEY_ID}_' || left(sha256({outer} || unhex(
+                sha256({inner} || encode(nullif({canonical_value}, ''))))), 32)
+            """
         )
+        sealed = _SEALED.get(kind, canonical_value)
+        con.execute(f"CREATE OR REPLACE TEMP MACRO sealed_{kind}(raw) AS {sealed}")
 
 
-def keep_accepted(
-    con: duckdb.DuckDBPyConnection, contract: FeedContract, *, is_first: bool, all_accepted: bool
-) -> None:
+def keep_values(con: duckdb.DuckDBPyConnection, contract: FeedContract, *, is_first: bool) -> None:
     """Add the values behind the tokens of `accepted_*` to table `to_seal`; `is_first` empties it.
 
-    Values that stand only in rejected rows stay out: nobody may ever ask for them by token. There
-    are none when `all_accepted`.
+    Values that stand only in rejected rows stay out: nobody may ever ask for them by token.
     """
     if is_first:
         con.execute("CREATE OR REPLACE TEMP TABLE to_seal (token VARCHAR, sealed_value VARCHAR)")
-    for kind in kinds_of(contract.records):
-        if kind not in REVERSIBLE_KINDS:
-            continue
-        used = " UNION ALL ".join(
-            f'SELECT "{column.stored_name}" AS token FROM accepted_{i}'
-            for i, record in enumerate(contract.records)
-            for column in record.delivered_columns
-            if column.pii == kind
-        )
-        only = "" if all_accepted else f"SEMI JOIN ({used}) USING (token)"
-        con.execute(
-            f"INSERT INTO to_seal SELECT token, sealed_value FROM pii_{kind} {only} "
-            "WHERE token IS NOT NULL"
-        )
+    for i, record in enumerate(contract.records):
+        for column in record.delivered_columns:
+            if column.sealed_name:
+                con.execute(
+                    f'INSERT INTO to_seal SELECT "{column.stored_name}", "{column.sealed_name}" '
+                    f'FROM accepted_{i} WHERE "{column.stored_name}" IS NOT NULL'
+                )
 
 
 def seal_accepted(con: duckdb.DuckDBPyConnection, vault: Vault) -> int:
-    """Put what `to_seal` holds into the vault; returns how many values were new."""
+    """Put what `to_seal` holds into the vault; returns how many values were new.
+
+    Of several spellings under one token the first in order is kept.
+    """
     sealed = 0
-    for batch in con.execute(
-        "SELECT token, min(sealed_value) FROM to_seal GROUP BY token ORDER BY token"
-    ).to_arrow_reader(_SEALED_TOGETHER):
+    for batch in con.execute("FROM to_seal ORDER BY token, sealed_value").to_arrow_reader(
+        _SEALED_TOGETHER
+    ):
         tokens, values = batch.columns
         # Only the values of new tokens leave Arrow; usually that is next to nothing.
-        new = vault.absent(tokens.to_pylist())
-        found = pc.index_in(pa.array(new, pa.string()), tokens)
-        sealed += vault.seal(dict(zip(new, values.take(found).to_pylist(), strict=True)))
+        new = vault.absent(tokens)
+        found = pc.index_in(new, tokens)
+        sealed += vault.seal(
+            dict(zip(new.to_pylist(), values.take(found).to_pylist(), strict=True))
+        )
     return sealed
 
 
@@ -179,22 +168,16 @@ def kinds_of(records: Iterable[RecordContract]) -> list[PiiKind]:
     return [kind for kind in _PREFIX if kind in found]
 
 
-def _stage_phones(con: duckdb.DuckDBPyConnection, contract: FeedContract, distinct: str) -> str:
-    """Reads the phones that a pattern cannot; returns the SELECT of all, with `canonical`."""
+def _canonical_phones(con: duckdb.DuckDBPyConnection, contract: FeedContract) -> str:
+    """SQL of the canonical form of a phone; only what the pattern cannot read goes to Python."""
     regions = {c.region for r in contract.records for c in r.delivered_columns if c.pii == "phone"}
-    region = next(iter(regions))
-    con.execute(f"CREATE OR REPLACE TEMP TABLE phones AS {distinct}")
-    is_plain = f"regexp_full_match(raw, '{_PLAIN_PHONE}')"
-    others = con.execute(f"SELECT raw FROM phones WHERE NOT {is_plain} ORDER BY raw").fetchall()
-    raw = [row[0] for row in others]
-    read = pa.table(
-        {
-            "raw": pa.array(raw, pa.string()),
-            "canonical": pa.array([canonical_phone(v, region) for v in raw], pa.string()),
-        }
+    read = lru_cache(_SEALED_TOGETHER)(partial(canonical_phone, region=next(iter(regions))))
+    with suppress(duckdb.InvalidInputException):
+        con.remove_function("canonical_phone")
+    con.create_function("canonical_phone", lambda raw: read(raw), [VARCHAR], VARCHAR)
+    return (
+        f"CASE WHEN regexp_full_match(raw, '{_PLAIN_PHONE}') THEN raw ELSE canonical_phone(raw) END"
     )
-    con.register("phones_read", read)
-    return f"FROM phones_read UNION ALL SELECT raw, raw AS canonical FROM phones WHERE {is_plain}"
 
 
 def _pads(key: bytes) -> tuple[bytes, bytes]:

@@ -15,6 +15,7 @@ from paymentor_assets.models.boosting import Floats, Task
 _NEWTON_STEPS = 100
 _SMALLEST_STEP = 1e-10
 _RIDGE = 1e-9
+_SMALLEST_SLOPE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Calibration:
 def learn(task: Task, margin: Floats, target: Floats) -> Calibration:
     """Fit on margins of held-out rows, shape (rows,), and their outcomes."""
     if task == "probability":
-        slope, intercept = _platt(margin, target)
+        slope, intercept = platt(margin, target)
         return Calibration(task, slope, intercept)
     predicted = float(np.exp(margin).mean())
     return Calibration(task, round(float(target.mean()) / predicted, 9) if predicted else 1.0, 0.0)
@@ -49,38 +50,45 @@ def sigmoid(x: Floats) -> Floats:
     return value
 
 
-def _platt(margin: Floats, target: Floats) -> tuple[float, float]:
-    """Newton's method with step halving on the log loss (Lin, Lin & Weng 2007).
+def platt(margin: Floats, target: Floats, weight: Floats | None = None) -> tuple[float, float]:
+    """Slope and intercept by Newton's method with step halving (Lin, Lin & Weng 2007).
 
-    Without the halving a full step from a far start overshoots and never comes back.
+    `margin`, `target` (0/1) and `weight` of shape (rows,). Without the halving a full step from a
+    far start overshoots and never comes back.
     """
-    positives, negatives = float(target.sum()), float(len(target) - target.sum())
+    weight = np.ones(len(target)) if weight is None else weight
+    positives = float((weight * target).sum())
+    negatives = float(weight.sum()) - positives
     smoothed = np.where(target > 0.5, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     at = np.array([0.0, float(np.log((positives + 1) / (negatives + 1)))])
-    loss = _loss(at, margin, smoothed)
+    loss = _loss(at, margin, smoothed, weight)
     for _ in range(_NEWTON_STEPS):
         p = sigmoid(at[0] * margin + at[1])
-        residual, weight = p - smoothed, p * (1 - p)
+        residual, curvature = weight * (p - smoothed), weight * p * (1 - p)
         gradient = np.array([(residual * margin).sum(), residual.sum()])
-        across = (weight * margin).sum()
+        across = (curvature * margin).sum()
         hessian = np.array(
             [
-                [(weight * margin * margin).sum() + _RIDGE, across],
-                [across, weight.sum() + _RIDGE],
+                [(curvature * margin * margin).sum() + _RIDGE, across],
+                [across, curvature.sum() + _RIDGE],
             ]
         )
         direction = np.linalg.solve(hessian, gradient)
         size = 1.0
-        while size > _SMALLEST_STEP and _loss(at - size * direction, margin, smoothed) > loss:
+        while (
+            size > _SMALLEST_STEP and _loss(at - size * direction, margin, smoothed, weight) > loss
+        ):
             size /= 2
         at = at - size * direction
-        loss = _loss(at, margin, smoothed)
+        loss = _loss(at, margin, smoothed, weight)
         if float(np.abs(size * direction).max()) < _SMALLEST_STEP:
             break
-    # A negative slope would turn the ranking round; noise that strong means there is no signal.
-    return round(max(float(at[0]), 1e-3), 9), round(float(at[1]), 9)
+    if at[0] < _SMALLEST_SLOPE:
+        # A negative slope would turn the ranking round; noise that strong means there is no signal.
+        return _SMALLEST_SLOPE, round(float(np.log((positives + 1) / (negatives + 1))), 9)
+    return round(float(at[0]), 9), round(float(at[1]), 9)
 
 
-def _loss(at: Floats, margin: Floats, smoothed: Floats) -> float:
+def _loss(at: Floats, margin: Floats, smoothed: Floats, weight: Floats) -> float:
     score = at[0] * margin + at[1]
-    return float((np.logaddexp(0.0, score) - smoothed * score).sum())
+    return float((weight * (np.logaddexp(0.0, score) - smoothed * score)).sum())

@@ -20,17 +20,17 @@ Mask = npt.NDArray[np.bool_]
 CALIBRATION_BINS = 10
 
 
-def auc(actual: Floats, predicted: Floats) -> float | None:
-    """Area under the ROC curve by ranks, ties counted half; None with one class only."""
-    positives = int((actual > 0.5).sum())
-    negatives = len(actual) - positives
-    if not positives or not negatives:
+def auc(actual: Floats, predicted: Floats, weight: Floats | None = None) -> float | None:
+    """Area under the ROC curve, ties counted half; None with one class only. All (rows,)."""
+    weight = np.ones(len(actual)) if weight is None else weight
+    _, place = np.unique(predicted, return_inverse=True)
+    is_one = actual > 0.5
+    ones = np.bincount(place, weight * is_one)
+    others = np.bincount(place, weight * ~is_one)
+    if not ones.sum() or not others.sum():
         return None
-    _, inverse, counts = np.unique(predicted, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks = (last - (counts - 1) / 2)[inverse]
-    above = float(ranks[actual > 0.5].sum()) - positives * (positives + 1) / 2
-    return above / (positives * negatives)
+    below = np.cumsum(others) - others / 2
+    return float((ones * below).sum() / (ones.sum() * others.sum()))
 
 
 def probability_metrics(actual: Floats, predicted: Floats) -> Metrics:

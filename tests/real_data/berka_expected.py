@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from statistics import fmean, linear_regression, pstdev
 
 CENT = Decimal("0.01")
 CREDITS = {"PRIJEM", "credit"}
@@ -38,6 +39,11 @@ class Cashflow:
     monthly_outflow_mean: Decimal
     savings_rate: float | None
     min_balance_30d: Decimal | None
+    inflow_180d: Decimal
+    outflow_7d: Decimal
+    min_balance_90d: Decimal | None
+    inflow_volatility: float | None
+    outflow_trend: float | None
 
 
 @dataclass(frozen=True)
@@ -125,4 +131,37 @@ def cashflow(history: list[Transaction], day: date) -> Cashflow | None:
         monthly_outflow_mean=(outflow / months).quantize(CENT, ROUND_HALF_UP),
         savings_rate=round(float((inflow - outflow) / inflow), 6) if inflow else None,
         min_balance_30d=min((t.balance for t in last(30)), default=None),
+        inflow_180d=sum((t.amount for t in last(180) if t.is_credit), Decimal(0)),
+        outflow_7d=sum((t.amount for t in last(7) if not t.is_credit), Decimal(0)),
+        min_balance_90d=min((t.balance for t in last(90)), default=None),
+        inflow_volatility=_volatility(_months(last(180), is_credit=True)),
+        outflow_trend=_trend(_months(last(180), is_credit=False)),
     )
+
+
+def _months(recent: list[Transaction], *, is_credit: bool) -> list[Decimal]:
+    """Sums of the complete months of 30 days before the newest fetch, the newest first.
+
+    An account is fetched at the end of each month that has a transaction.
+    """
+    newest = max(t.day for t in recent)
+    fetched = (newest.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    age = {t: (fetched - t.day).days // 30 for t in recent}
+    complete = ((fetched - min(t.day for t in recent)).days + 1) // 30
+    return [
+        sum((t.amount for t in recent if age[t] == month and t.is_credit is is_credit), Decimal(0))
+        for month in range(min(6, complete))
+    ]
+
+
+def _volatility(months: list[Decimal]) -> float | None:
+    if len(months) < 3 or not any(months):
+        return None
+    return round(pstdev(map(float, months)) / float(fmean(months)), 6)
+
+
+def _trend(months: list[Decimal]) -> float | None:
+    if len(months) < 3 or not any(months):
+        return None
+    line = linear_regression([-i for i in range(len(months))], [float(m) for m in months])
+    return round(line.slope / fmean(months), 6)

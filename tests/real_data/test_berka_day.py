@@ -202,7 +202,12 @@ BY_HAND: dict[tuple[str, date], dict[str, Any]] = {
         # SIPO 3 x 8919 as household, and the cash withdrawals.
         "spend_share_rent": round(26757.00 / 42086.20, 6),
         "spend_share_cash": round(15300.00 / 42086.20, 6),
-        "spend_share_other": round(29.20 / 42086.20, 6),
+        # The bank's charge for statements.
+        "spend_share_fee": round(29.20 / 42086.20, 6),
+        "spend_share_other": 0.0,
+        "fixed_obligations_monthly": Decimal("8919.00"),
+        "inflow_30d": Decimal("0.00"),
+        "outflow_30d": Decimal("8919.00"),
         "bounce_count_90d": 0,
         "aa_purposes": "104",
         "emi_amount": Decimal("4015.00"),

@@ -25,6 +25,7 @@ from paymentor_assets.ingestion.connectors.delivery import Delivered
 from paymentor_assets.ingestion.connectors.pull import Doors, pull
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from resources.clock import FixedClock
+from resources.landing_zone import WritableLandingZone
 from tests.support.http_fake import Asked, FakeSource, Reply, reply
 from tests.support.landing_house import LandingHouse
 
@@ -43,6 +44,7 @@ class ConnectorHouse:
 
     house: LandingHouse
     waits: list[float] = field(default_factory=list)
+    landing: WritableLandingZone | None = None
 
     @property
     def book(self) -> ConnectorBook:
@@ -75,7 +77,7 @@ class ConnectorHouse:
         doors = Doors(
             self.house.lake,
             self.house.store,
-            self.house.root / "landing",
+            self.landing or self.house.landing,
             self.book,
             self.contracts,
             FixedClock(self.house.now),
@@ -85,7 +87,7 @@ class ConnectorHouse:
 
     def at(self, now: datetime) -> ConnectorHouse:
         """The same house at another time."""
-        return ConnectorHouse(self.house.at(now), self.waits)
+        return ConnectorHouse(self.house.at(now), self.waits, self.landing)
 
     def stored(self, table: Table) -> list[dict[str, Any]]:
         """Rows of a table of the operational store."""

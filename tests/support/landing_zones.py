@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from resources.landing_zone import LandingZone, LocalLandingZone
+from resources.landing_zone import LocalLandingZone, WritableLandingZone
 from resources.landing_zone_s3 import S3LandingZone
 from resources.landing_zone_sftp import SftpLandingZone
 from tests.support.servers import BUCKET, Drop, s3_client
@@ -23,7 +23,7 @@ _LONG_AGO = 1_700_000_000
 class Stage(Protocol):
     """A zone and the sender's side of it."""
 
-    zone: LandingZone
+    zone: WritableLandingZone
 
     def put(self, uri: str, content: bytes) -> None:
         """Put a complete file there, or another one in its place."""
@@ -34,12 +34,15 @@ class Stage(Protocol):
     def delete(self, uri: str) -> None:
         """Take a file away."""
 
+    def settle(self, uri: str) -> None:
+        """Let the time go by after which the zone lists a file."""
+
 
 @dataclass
 class FolderStage:
     """A folder, whoever serves it; every file gets another old modification time."""
 
-    zone: LandingZone
+    zone: WritableLandingZone
     folder: Path
     written: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -64,12 +67,16 @@ class FolderStage:
         """Unlink."""
         (self.folder / uri).unlink()
 
+    def settle(self, uri: str) -> None:
+        """The file was last changed long ago."""
+        os.utime(self.folder / uri, (_LONG_AGO, _LONG_AGO))
+
 
 @dataclass
 class BucketStage:
     """A bucket with a prefix."""
 
-    zone: LandingZone
+    zone: WritableLandingZone
     client: Any
     prefix: str
 
@@ -85,6 +92,9 @@ class BucketStage:
     def delete(self, uri: str) -> None:
         """Delete the object."""
         self.client.delete_object(Bucket=BUCKET, Key=f"{self.prefix}/{uri}")
+
+    def settle(self, uri: str) -> None:
+        """A bucket shows what is complete at once."""
 
 
 @contextmanager

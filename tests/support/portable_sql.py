@@ -23,9 +23,9 @@ ENGINE = Path("macros", "engine")
 FUNCTIONS = frozenset({
     "abs", "avg", "cast", "ceil", "coalesce", "concat", "count", "dense_rank", "exp", "extract",
     "first_value", "floor", "greatest", "lag", "last_value", "lead", "least", "length", "ln",
-    "lower", "lpad", "max", "min", "mod", "nullif", "power", "rank", "regexp_like", "replace",
-    "round", "row_number", "rpad", "sign", "sqrt", "stddev_samp", "substring", "sum", "trim",
-    "upper", "var_samp",
+    "lower", "lpad", "max", "max_by", "min", "min_by", "mod", "nullif", "power", "rank",
+    "regexp_like", "replace", "round", "row_number", "rpad", "sign", "sqrt", "stddev_samp",
+    "substring", "sum", "translate", "trim", "upper", "var_samp",
 })  # fmt: skip
 #: Words that stand before a parenthesis without being functions.
 _WORDS = frozenset({
@@ -172,9 +172,19 @@ def _is_duckdb_only(node: exp.Expression) -> bool:
     return not isinstance(node, exp.Distinct) or bool(node.args.get("on"))
 
 
-def _is_double(value: exp.Expression) -> bool:
-    if isinstance(value, exp.Paren):
-        return _is_double(value.this)
-    if isinstance(value, exp.Nullif):
-        return _is_double(value.this)
-    return isinstance(value, exp.Cast) and value.to.is_type("double")
+def _is_double(value: exp.Expression | None) -> bool:
+    """Whether both engines compute in DOUBLE: one operand or branch of that type makes it so."""
+    if isinstance(value, exp.Cast):
+        return value.to.is_type("double")
+    if isinstance(value, exp.Sqrt):
+        return True
+    if isinstance(value, exp.Binary):
+        return _is_double(value.this) or _is_double(value.expression)
+    if isinstance(value, exp.Case):
+        branches = [branch.args["true"] for branch in value.args["ifs"]]
+        return any(map(_is_double, [*branches, value.args.get("default")]))
+    if isinstance(
+        value, exp.Paren | exp.Neg | exp.Nullif | exp.Round | exp.Greatest | exp.Coalesce
+    ):
+        return any(map(_is_double, [value.this, *value.expressions]))
+    return False

@@ -9,37 +9,43 @@ purposes as (
     group by as_of_date, customer_id
 ),
 
-unified as (
+identities as (
     select
-        customers.*,
-        bureau.bureau_score,
-        bureau.bureau_report_date,
-        bureau.open_tradelines,
-        bureau.total_sanctioned,
-        bureau.total_balance,
-        bureau.bureau_overdue,
-        bureau.utilisation,
+        as_of_date,
+        customer_id,
+        {{ joined_sorted('source') }} as identity_sources
+    from {{ ref('int_customer_identities') }}
+    where customer_id is not null
+    group by as_of_date, customer_id
+),
+
+-- A conflict concerns the customer whose record it is, and the one whom its tokens lead to.
+identity_conflicts as (
+    select
+        parties.as_of_date,
+        parties.customer_id,
+        count(*) as identity_conflicts
+    from (
+        select as_of_date, source, record_id, customer_id
+        from {{ ref('int_customer_identities') }}
+        where is_conflict and customer_id is not null
+        union
+        select as_of_date, source, record_id, conflicting_customer_id
+        from {{ ref('int_customer_identities') }}
+        where is_conflict and conflicting_customer_id is not null
+    ) as parties
+    group by parties.as_of_date, parties.customer_id
+),
+
+burdens as (
+    select
+        customers.as_of_date,
+        customers.customer_id,
         -- Own instalments come from the portfolio, those elsewhere from the bureau: without a report
         -- the sum is unknown, not small.
         {{ money('customers.own_emi_monthly + bureau.other_emi_monthly') }} as total_emi_monthly,
-        bureau.enquiries_30d,
-        bureau.enquiries_90d,
-        bureau.enquiries_180d,
-        bureau.worst_status_6m,
-        bureau.worst_status_12m,
-        bureau.worst_status_24m,
         {{ money('coalesce(cashflow.salary_monthly, customers.declared_monthly_income)') }}
-            as income_monthly,
-        cashflow.savings_rate,
-        cashflow.monthly_inflow_mean,
-        cashflow.monthly_outflow_mean,
-        {%- for category in spend_categories() + ['other'] %}
-        cashflow.spend_share_{{ category }},
-        {%- endfor %}
-        cashflow.bounce_count_90d,
-        cashflow.min_balance_30d,
-        cashflow.salary_day,
-        purposes.aa_purposes
+            as income_monthly
     from {{ ref('int_customer_standing') }} as customers
     left join {{ ref('int_customer_bureau') }} as bureau
         on customers.as_of_date = bureau.as_of_date
@@ -47,55 +53,52 @@ unified as (
     left join {{ ref('int_customer_cashflow') }} as cashflow
         on customers.as_of_date = cashflow.as_of_date
         and customers.customer_id = cashflow.customer_id
-    left join purposes
-        on customers.as_of_date = purposes.as_of_date
-        and customers.customer_id = purposes.customer_id
 )
 
 select
-    cast(unified.lender_id as string) as lender_id,
-    cast(unified.customer_id as string) as customer_id,
-    cast(unified.as_of_date as date) as as_of_date,
-    cast(unified.country as string) as country,
-    cast(unified.state as string) as state,
-    cast(unified.city as string) as city,
-    cast(unified.postal_code as string) as postal_code,
-    cast(unified.time_zone as string) as time_zone,
-    cast(unified.language as string) as language,
-    cast(unified.employment_type as string) as employment_type,
-    cast(unified.birth_year as int) as birth_year,
-    cast(unified.phone_token as string) as phone_token,
-    cast(unified.email_token as string) as email_token,
-    cast(unified.currency as string) as currency,
-    {{ money('unified.declared_monthly_income') }} as declared_monthly_income,
-    {{ money('unified.income_monthly') }} as income_monthly,
+    cast(customers.lender_id as string) as lender_id,
+    cast(customers.customer_id as string) as customer_id,
+    cast(customers.as_of_date as date) as as_of_date,
+    cast(customers.country as string) as country,
+    cast(customers.state as string) as state,
+    cast(customers.city as string) as city,
+    cast(customers.postal_code as string) as postal_code,
+    cast(customers.time_zone as string) as time_zone,
+    cast(customers.language as string) as language,
+    cast(customers.employment_type as string) as employment_type,
+    cast(customers.birth_year as int) as birth_year,
+    cast(customers.phone_token as string) as phone_token,
+    cast(customers.email_token as string) as email_token,
+    cast(customers.currency as string) as currency,
+    {{ money('customers.declared_monthly_income') }} as declared_monthly_income,
+    {{ money('burdens.income_monthly') }} as income_monthly,
     cast(false as boolean) as is_income_imputed,
-    cast(unified.bureau_score as int) as bureau_score,
-    cast(unified.bureau_report_date as date) as bureau_report_date,
-    cast(unified.open_tradelines as int) as open_tradelines,
-    {{ money('unified.total_sanctioned') }} as total_sanctioned,
-    {{ money('unified.total_balance') }} as total_balance,
-    {{ money('unified.bureau_overdue') }} as bureau_overdue,
-    cast(unified.utilisation as double) as utilisation,
-    {{ money('unified.total_emi_monthly') }} as total_emi_monthly,
-    cast(unified.enquiries_30d as int) as enquiries_30d,
-    cast(unified.enquiries_90d as int) as enquiries_90d,
-    cast(unified.enquiries_180d as int) as enquiries_180d,
-    cast(unified.worst_status_6m as int) as worst_status_6m,
-    cast(unified.worst_status_12m as int) as worst_status_12m,
-    cast(unified.worst_status_24m as int) as worst_status_24m,
-    cast({{ ratio('unified.total_emi_monthly', 'unified.income_monthly') }} as double)
+    cast(bureau.bureau_score as int) as bureau_score,
+    cast(bureau.bureau_report_date as date) as bureau_report_date,
+    cast(bureau.open_tradelines as int) as open_tradelines,
+    {{ money('bureau.total_sanctioned') }} as total_sanctioned,
+    {{ money('bureau.total_balance') }} as total_balance,
+    {{ money('bureau.bureau_overdue') }} as bureau_overdue,
+    cast(bureau.utilisation as double) as utilisation,
+    {{ money('burdens.total_emi_monthly') }} as total_emi_monthly,
+    cast(bureau.enquiries_30d as int) as enquiries_30d,
+    cast(bureau.enquiries_90d as int) as enquiries_90d,
+    cast(bureau.enquiries_180d as int) as enquiries_180d,
+    cast(bureau.worst_status_6m as int) as worst_status_6m,
+    cast(bureau.worst_status_12m as int) as worst_status_12m,
+    cast(bureau.worst_status_24m as int) as worst_status_24m,
+    cast({{ ratio('burdens.total_emi_monthly', 'burdens.income_monthly') }} as double)
         as debt_to_income,
-    cast(unified.savings_rate as double) as savings_rate,
-    {{ money('unified.monthly_inflow_mean') }} as monthly_inflow_mean,
-    {{ money('unified.monthly_outflow_mean') }} as monthly_outflow_mean,
-    {%- for category in spend_categories() + ['other'] %}
-    cast(unified.spend_share_{{ category }} as double) as spend_share_{{ category }},
+    cast(cashflow.savings_rate as double) as savings_rate,
+    {{ money('cashflow.monthly_inflow_mean') }} as monthly_inflow_mean,
+    {{ money('cashflow.monthly_outflow_mean') }} as monthly_outflow_mean,
+    {%- for category in spend_categories()[:5] + ['other'] %}
+    cast(cashflow.spend_share_{{ category }} as double) as spend_share_{{ category }},
     {%- endfor %}
-    cast(unified.bounce_count_90d as int) as bounce_count_90d,
-    {{ money('unified.min_balance_30d') }} as min_balance_30d,
-    cast(unified.salary_day as int) as salary_day,
-    cast(unified.aa_purposes as string) as aa_purposes,
+    cast(cashflow.bounce_count_90d as int) as bounce_count_90d,
+    {{ money('cashflow.min_balance_30d') }} as min_balance_30d,
+    cast(cashflow.salary_day as int) as salary_day,
+    cast(purposes.aa_purposes as string) as aa_purposes,
     cast(flags.is_blacklisted as boolean) as is_blacklisted,
     cast(flags.has_open_fraud_report as boolean) as has_open_fraud_report,
     cast(flags.is_dnd_listed as boolean) as is_dnd_listed,
@@ -109,15 +112,85 @@ select
         as engagement_{{ reaction }}_30d,
     {%- endfor %}
     cast(engagement.last_engaged_at_utc as timestamp) as last_engaged_at_utc,
-    cast(unified.open_accounts as int) as open_accounts,
-    cast(unified.max_days_past_due as int) as max_days_past_due
-from unified
+    cast(customers.open_accounts as int) as open_accounts,
+    cast(customers.max_days_past_due as int) as max_days_past_due,
+    cast(identities.identity_sources as string) as identity_sources,
+    cast(coalesce(identity_conflicts.identity_conflicts, 0) as int) as identity_conflicts,
+    cast(substring(customers.postal_code, 1, 3) as string) as postal_prefix,
+    cast({{ full_months_between('customers.first_opened_date', 'customers.as_of_date') }} as int)
+        as tenure_months,
+    cast(bureau.bureau_source as string) as bureau_source,
+    cast(bureau.enquiries_7d as int) as enquiries_7d,
+    {%- for product in credit_products() + ['other'] %}
+    {%- for length in [7, 30, 90, 180] %}
+    cast(bureau.{{ product }}_enquiries_{{ length }}d as int)
+        as {{ product }}_enquiries_{{ length }}d,
+    {%- endfor %}
+    {%- endfor %}
+    cast(bureau.worst_status_3m as int) as worst_status_3m,
+    {{ money('bureau.min_credit_balance') }} as min_credit_balance,
+    {{ money('bureau.max_credit_balance') }} as max_credit_balance,
+    {{ money('bureau.median_credit_balance') }} as median_credit_balance,
+    {%- for product in credit_products() + ['other'] %}
+    cast(bureau.open_{{ product }}_lines as int) as open_{{ product }}_lines,
+    {%- endfor %}
+    cast(bureau.credit_vintage_months as int) as credit_vintage_months,
+    cast(bureau.months_since_newest_line as int) as months_since_newest_line,
+    cast(bureau.roll_forward_rate_12m as double) as roll_forward_rate_12m,
+    cast(bureau.cure_rate_12m as double) as cure_rate_12m,
+    cast(bureau.months_since_first_delinquency as int) as months_since_first_delinquency,
+    cast(bureau.first_delinquency_month_on_book as int) as first_delinquency_month_on_book,
+    {%- for category in spend_categories()[5:] %}
+    cast(cashflow.spend_share_{{ category }} as double) as spend_share_{{ category }},
+    {%- endfor %}
+    {%- for length in [7, 30, 90, 180] %}
+    {{ money('cashflow.inflow_' ~ length ~ 'd') }} as inflow_{{ length }}d,
+    {{ money('cashflow.outflow_' ~ length ~ 'd') }} as outflow_{{ length }}d,
+    {%- endfor %}
+    {%- for length in [7, 30, 180] %}
+    cast(cashflow.bounce_count_{{ length }}d as int) as bounce_count_{{ length }}d,
+    {%- endfor %}
+    {%- for length in [7, 90, 180] %}
+    {{ money('cashflow.min_balance_' ~ length ~ 'd') }} as min_balance_{{ length }}d,
+    {%- endfor %}
+    cast(cashflow.inflow_volatility as double) as inflow_volatility,
+    cast(cashflow.outflow_volatility as double) as outflow_volatility,
+    cast(cashflow.inflow_trend as double) as inflow_trend,
+    cast(cashflow.outflow_trend as double) as outflow_trend,
+    cast(cashflow.income_regularity as double) as income_regularity,
+    cast(cashflow.salary_volatility as double) as salary_volatility,
+    {{ money('cashflow.fixed_obligations_monthly') }} as fixed_obligations_monthly,
+    cast({{ ratio('cashflow.fixed_obligations_monthly', 'burdens.income_monthly') }} as double)
+        as fixed_obligation_share,
+    {{ money('cashflow.min_balance_before_emi_90d') }} as min_balance_before_emi_90d,
+    {{ money('cashflow.bank_balance') }} as bank_balance,
+    cast(cashflow.liquidity_days as double) as liquidity_days,
+    cast(cashflow.emi_day as int) as emi_day
+from {{ ref('int_customer_standing') }} as customers
+inner join burdens
+    on customers.as_of_date = burdens.as_of_date
+    and customers.customer_id = burdens.customer_id
 inner join {{ ref('int_customer_flags') }} as flags
-    on unified.as_of_date = flags.as_of_date
-    and unified.customer_id = flags.customer_id
+    on customers.as_of_date = flags.as_of_date
+    and customers.customer_id = flags.customer_id
 inner join {{ ref('int_customer_behaviour') }} as behaviour
-    on unified.as_of_date = behaviour.as_of_date
-    and unified.customer_id = behaviour.customer_id
+    on customers.as_of_date = behaviour.as_of_date
+    and customers.customer_id = behaviour.customer_id
+left join {{ ref('int_customer_bureau') }} as bureau
+    on customers.as_of_date = bureau.as_of_date
+    and customers.customer_id = bureau.customer_id
+left join {{ ref('int_customer_cashflow') }} as cashflow
+    on customers.as_of_date = cashflow.as_of_date
+    and customers.customer_id = cashflow.customer_id
 left join {{ ref('int_customer_engagement') }} as engagement
-    on unified.as_of_date = engagement.as_of_date
-    and unified.customer_id = engagement.customer_id
+    on customers.as_of_date = engagement.as_of_date
+    and customers.customer_id = engagement.customer_id
+left join purposes
+    on customers.as_of_date = purposes.as_of_date
+    and customers.customer_id = purposes.customer_id
+left join identities
+    on customers.as_of_date = identities.as_of_date
+    and customers.customer_id = identities.customer_id
+left join identity_conflicts
+    on customers.as_of_date = identity_conflicts.as_of_date
+    and customers.customer_id = identity_conflicts.customer_id

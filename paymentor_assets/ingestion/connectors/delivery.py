@@ -1,19 +1,19 @@
-"""Items into landing files: staged, made true by one transaction, then renamed into place.
+"""Items into landing files: staged, made true by one transaction, then put into place.
 
-A staged file stands in a hidden folder of the landing zone, which no listing shows. The
+A staged file stands in the landing zone, hidden, so that it outlives the machine of the run. The
 transaction that enters it in `connector_deliveries` also settles its items, moves the cursor and
 writes the ledger. A death before it leaves a file that nobody claims, which the next run deletes; a
-death after it leaves one that the next run renames. So nothing is lost, and nothing comes twice.
+death after it leaves one that the next run puts into place. So nothing is lost, and nothing comes
+twice.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
 
@@ -31,7 +31,8 @@ from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.lenders import Lender
 from resources.clock import Clock, naive_utc
 from resources.crash_points import reach, register
-from resources.errors import ContractError
+from resources.errors import ConnectorError, ContractError
+from resources.landing_zone import WritableLandingZone
 from resources.operational_schema import connector_deliveries
 from resources.operational_store import OperationalStore
 
@@ -39,10 +40,8 @@ register(
     "connectors.after_staging",
     "connectors.before_commit",
     "connectors.after_commit",
-    "connectors.after_rename",
+    "connectors.after_placing",
 )
-
-_STAGED = ".staged"
 
 
 @dataclass
@@ -65,14 +64,14 @@ class _Staged:
 class Delivery:
     """The way of one connector into the landing zone, for as long as it holds its lock.
 
-    `landing` is the folder of the local landing zone. Raises ContractError at once for a feed that
-    the lender does not have, or that cannot be written here.
+    Raises ContractError at once for a feed that the lender does not have, or that cannot be written
+    here; its methods raise ConnectorError when the landing zone does not take a file.
     """
 
     def __init__(
         self,
         store: OperationalStore,
-        landing: Path,
+        landing: WritableLandingZone,
         lender: Lender,
         feeds: Mapping[str, FeedContract],
         source: Source,
@@ -86,23 +85,25 @@ class Delivery:
         self._feeds = feeds
         self._source = source
         self._clock = clock
-        self._staging = landing / _STAGED / source.lender_id / source.connector
+        self._folder = f"{source.lender_id}/{source.connector}"
         self.done = Delivered()
 
     def finish_interrupted(self) -> None:
         """Put in place what a dead run had made true; delete what it had not."""
-        staged = sorted(self._staging.glob("*")) if self._staging.is_dir() else []
+        with _taking():
+            staged = self._landing.staged(self._folder)
         if not staged:
             return
         query = select(connector_deliveries.c.uri, connector_deliveries.c.feed)
         with self._store.read() as connection:
             rows = connection.execute(query.where(self._source.owns(connector_deliveries))).all()
-        true_names = {Path(row.uri).name: row.uri for row in rows}
-        for path in staged:
-            if path.name in true_names:
-                self._put_in_place(true_names[path.name])
+        true_names = {_name_of(row.uri): row.uri for row in rows}
+        for name in staged:
+            if name in true_names:
+                self._put_in_place(true_names[name])
             else:
-                path.unlink()
+                with _taking():
+                    self._landing.discard(self._folder, name)
 
     def deliver_pages(self, pages: Sequence[Page], exchanges: Iterable[Exchange]) -> None:
         """What pages hold and nobody told before, as one file a feed, with their exchanges."""
@@ -177,8 +178,6 @@ class Delivery:
             rows = [row for item in items for row in item.rows.get(feed, ())]
             if rows:
                 staged.append(self._write(feed, contract, rows, now, delivery_id))
-        if staged:
-            _sync(self._staging)
         reach("connectors.after_staging")
         return now, staged, delivery_id
 
@@ -196,12 +195,8 @@ class Delivery:
             f"{feed}_{self._lender.local_day(now)}_{now:%Y%m%dT%H%M%SZ}"
             f"_{self._source.connector}-{delivery_id[:12]}.{extension(contract)}"
         )
-        self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._staging / name
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        with _taking():
+            self._landing.stage(self._folder, name, content)
         return _Staged(feed, f"{self._source.lender_id}/{feed}/{name}", file_id, len(rows))
 
     def _enter(
@@ -238,13 +233,11 @@ class Delivery:
         for file in staged:
             self._put_in_place(file.uri)
             self.done.rows[file.feed] = self.done.rows.get(file.feed, 0) + file.row_count
-            reach("connectors.after_rename")
+            reach("connectors.after_placing")
 
     def _put_in_place(self, uri: str) -> None:
-        target = self._landing / uri
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self._staging / target.name).rename(target)
-        _sync(target.parent)
+        with _taking():
+            self._landing.place(self._folder, _name_of(uri), uri)
         self.done.files.append(uri)
 
 
@@ -269,13 +262,19 @@ def collect(
     return records.note_items(connection, source, items, exchange_seq)
 
 
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _taking() -> Iterator[None]:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        raise ConnectorError(
+            f"The landing zone does not take what a connector delivers: {error} See that we may "
+            "write there, and run the connector again; nothing is lost, and nothing comes twice."
+        ) from error
+
+
+def _name_of(uri: str) -> str:
+    return uri.rpartition("/")[2]
 
 
 def _newest(waiting: Sequence[Waiting], told: Mapping[str, datetime]) -> list[Item]:

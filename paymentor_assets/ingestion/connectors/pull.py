@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from paymentor_assets.connections import (
     BureauSource,
@@ -30,6 +29,7 @@ from resources.clock import Clock
 from resources.crash_points import reach, register
 from resources.errors import ContractError, PayMentorError, UsageError
 from resources.lakehouse import Lakehouse
+from resources.landing_zone import WritableLandingZone
 from resources.locks import exclusive
 from resources.operational_store import OperationalStore
 
@@ -44,14 +44,14 @@ _MOST_PAGES = 10_000
 
 @dataclass(frozen=True)
 class Doors:
-    """What connectors reach: the lake they look up who is due in, the store, the landing folder.
+    """What connectors reach: the lake they look up who is due in, the store, the landing zone.
 
     `sleep` waits between attempts of a question.
     """
 
     lakehouse: Lakehouse
     store: OperationalStore
-    landing: Path
+    landing: WritableLandingZone
     book: ConnectorBook
     contracts: ContractBook
     clock: Clock

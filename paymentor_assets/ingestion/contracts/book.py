@@ -13,6 +13,7 @@ from paymentor_assets import connections
 from paymentor_assets.ingestion.contracts.conformity import disagreements
 from paymentor_assets.ingestion.contracts.model import FeedContract
 from paymentor_assets.ingestion.contracts.odcs import read_contract
+from paymentor_assets.ingestion.contracts.trial import untenable
 from paymentor_assets.strict_yaml import read_text
 from resources.errors import ContractError
 
@@ -57,7 +58,8 @@ class ContractBook:
         """The contract that holds for each feed: the lender's own, else the platform's.
 
         Raises ContractError when an own contract is malformed, is for a feed that the platform
-        does not have, or would not fill the tables of the platform's.
+        does not have, would not fill the tables of the platform's, or holds a pattern or condition
+        that DuckDB cannot read.
         """
         feeds = dict(load_feeds())
         for feed, path in self.own(lender_id).items():
@@ -71,6 +73,12 @@ class ContractBook:
                 raise ContractError(
                     f"{path} does not agree with the platform's contract of feed {feed}: "
                     f"{'; '.join(faults)}."
+                )
+            if unreadable := untenable(contract):
+                raise ContractError(
+                    f"{path}: no row of lender {lender_id} could be held to its contract of feed "
+                    f"{feed}: {'; '.join(unreadable)}. Write patterns in the syntax of RE2 and "
+                    "conditions in the SQL of DuckDB."
                 )
             feeds[feed] = contract
         return feeds

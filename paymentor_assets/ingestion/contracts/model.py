@@ -100,6 +100,12 @@ class ColumnContract(BaseModel):
         """The column's name in `raw.*`: personal data is stored as a token."""
         return f"{self.name}_token" if self.pii else self.name
 
+    @property
+    def sealed_name(self) -> str | None:
+        """Where its value stands beside the token until the vault has it; None where no vault keeps
+        it. The space keeps it apart from every column of a contract."""
+        return f"{self.name} sealed" if self.pii in REVERSIBLE_KINDS else None
+
 
 class RowRule(BaseModel):
     """A rule between the columns of one row, whose violation rejects the row.

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from paymentor_assets.ingestion.contracts.model import FeedContract
-from paymentor_assets.ingestion.parsers.interface import STAGED, Source
+from paymentor_assets.ingestion.parsers.interface import Source
 from paymentor_assets.ingestion.parsers.lines import RECORD_SCHEMA, RecordReader, original_record
 from resources.duck import quote
 from resources.errors import RejectedFile
@@ -44,7 +44,7 @@ class Delimited:
         check_ending(reader, len(header), delimiter)
 
     def stage(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Table `fields_0` from table `records`.
+        """View `fields_0` over table `records`.
 
         The columns of a record with a parse_error (wrong number of columns, not UTF-8) mean
         nothing.
@@ -52,14 +52,15 @@ class Delimited:
         wanted = {
             c.delivered_as or c.name: c.name for c in self._contract.records[0].delivered_columns
         }
-        names = ", ".join(f'"{n}" VARCHAR' for n in wanted.values())
-        con.execute(f"CREATE OR REPLACE TEMP TABLE fields_0 ({STAGED}, {names})")
-        files: dict[tuple[str, ...], list[int]] = {}
+        by_header: dict[tuple[str, ...], list[int]] = {}
         for (index,) in con.execute("SELECT DISTINCT file_index FROM records").fetchall():
-            files.setdefault(self._headers[index], []).append(index)
-        for header, indices in files.items():
-            sql = fields_sql(header, wanted, sorted(indices), self._contract.delimiter)
-            con.execute(f"INSERT INTO fields_0 {sql}")
+            by_header.setdefault(self._headers[index], []).append(index)
+        parts = [
+            fields_sql(header, wanted, sorted(files), self._contract.delimiter)
+            for header, files in by_header.items()
+        ] or [fields_sql(self._contract.header, wanted, [], self._contract.delimiter)]
+        # A view: splitting a record again costs less than keeping all its columns.
+        con.execute(f"CREATE OR REPLACE TEMP VIEW fields_0 AS {' UNION ALL '.join(parts)}")
 
     def original(self, index: int) -> tuple[str, str]:
         """The record's own bytes."""
@@ -133,7 +134,7 @@ def fields_sql(
     header: Sequence[str], wanted: Mapping[str, str], files: Sequence[int], delimiter: str
 ) -> str:
     """A SELECT of STAGED and the wanted columns (delivered name -> name) from table `records`, for
-    files that have this header."""
+    files that have this header; none means no row."""
     d = quote(delimiter)
     escaped = rf"\x{{{ord(delimiter):02x}}}"
     pattern = quote(rf'("(?:[^"]|"")*"|[^"{escaped}]*){escaped}')
@@ -168,7 +169,7 @@ def fields_sql(
                     SELECT file_index, row_number, is_utf8, {padding} AS has_padding,
                            CASE WHEN contains(record, '"') THEN {unquoted}
                                 ELSE string_split(record, {d}) END AS f
-                    FROM records WHERE file_index IN ({", ".join(map(str, files))})
+                    FROM records WHERE file_index IN ({", ".join(map(str, files)) or "NULL"})
                 )
             )
         )

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from resources.errors import RejectedFile
 
 BLOCK_BYTES = 8 << 20
-#: A block of lines with next to nothing in them is handed on in parts.
-BATCH_ROWS = 50_000
+#: A block is handed on in parts, which DuckDB's threads share.
+BATCH_ROWS = 10_000
 #: A record longer than this is no record of a lender's: a quote was opened and never closed.
 MAX_RECORD_BYTES = 4 << 20
 # How long a field may be is decided here, not by the 128 KiB that the csv module begins with.

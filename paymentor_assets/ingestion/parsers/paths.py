@@ -12,7 +12,6 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -116,16 +115,12 @@ def _text(value: Any) -> str | None:
 
 
 def _trimmed(values: pa.StringArray) -> pa.StringArray:
-    """Without spaces at the ends; blank is null. Hardly any value needs it, so the bytes are asked
+    """Without spaces at the ends; blank is null. Hardly any value needs it, so that is asked
     first."""
-    _, offsets, data = values.buffers()
-    if data is None or not len(values):
-        return values
-    ends = np.frombuffer(offsets, np.int32)[: len(values) + 1]
-    filled = np.flatnonzero(np.diff(ends))
-    text, space = np.frombuffer(data, np.uint8), ord(" ")
-    if (text[ends[:-1][filled]] == space).any() or (text[ends[1:][filled] - 1] == space).any():
+    padded = pc.or_(pc.starts_with(values, " "), pc.ends_with(values, " "))
+    if pc.any(padded).as_py():
         values = pc.utf8_trim(values, " ")
-    elif len(filled) == len(values) - values.null_count:
-        return values
-    return pc.if_else(pc.equal(pc.binary_length(values), 0), None, values)
+    lengths = pc.binary_length(values)
+    if pc.min(lengths).as_py() == 0:
+        values = pc.if_else(pc.equal(lengths, 0), None, values)
+    return values

@@ -3,14 +3,20 @@
 Amounts enter only as ratios (to the instalment, the income, the principal), so that rupees and
 dollars share one model. Targets are those of features.repayment_labels; the expected amount is
 learned as a share of what falls due, `due_30d = overdue + one instalment`, and multiplied back.
+`fit` learns one target: a probability (`paid_7d`, `paid_30d`), or an amount (`task="regression"`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 from paymentor_assets.models.feature_spec import Feature, account, profile
+from paymentor_assets.models.learning import supervised
+from paymentor_assets.models.learning.supervised import FittedModel
 
 FAMILY = "customer_ranking"
 
@@ -216,3 +222,55 @@ EXPLAINED_TARGET = "paid_30d"
 #: A payer who settles early pays many instalments at once; without a cap a handful of them would
 #: be the whole loss.
 MAX_RECOVERED_SHARE = 3.0
+
+#: What an account's record holds only once its outcome is known.
+POST_OUTCOME = frozenset(
+    {
+        "paid_7d",
+        "paid_30d",
+        "recovered_amount",
+        "recovered_amount_30d",
+        "recovered_share_30d",
+        "recoveries",
+        "collection_recovery_fee",
+        "charge_off_date",
+        "charged_off_amount",
+        "settlement_amount",
+        "last_pymnt_amnt",
+        "last_pymnt_d",
+        "total_pymnt",
+        "total_rec_prncp",
+        "total_rec_int",
+        "out_prncp",
+    }
+)
+
+
+def fit(
+    X: pd.DataFrame,  # noqa: N803 - the field's name
+    y: Any,
+    treatment: Any = None,
+    time: Any = None,
+    sample_weight: Any = None,
+    seed: int = 0,
+    *,
+    task: Literal["probability", "regression"] = "probability",
+    drop_leaks: bool = False,
+    post_outcome: Collection[str] = (),
+) -> FittedModel:
+    """Learn whether (0 or 1) or how much (`task="regression"`, any unit) an account pays.
+
+    See `supervised.fit` for shapes and errors.
+    """
+    return supervised.fit(
+        FAMILY,
+        X,
+        y,
+        kind="amount" if task == "regression" else "probability",
+        treatment=treatment,
+        time=time,
+        sample_weight=sample_weight,
+        seed=seed,
+        drop_leaks=drop_leaks,
+        post_outcome=POST_OUTCOME.union(post_outcome),
+    )

@@ -151,3 +151,15 @@ def test_the_receiver_does_not_start_without_its_secret(deployment: Deployment) 
     (deployment.connectors.folder("meridian") / "connectors.yaml").unlink()
     with pytest.raises(NotFound, match="No lender expects webhooks"):
         webhooks("127.0.0.1", 0)
+
+
+def test_tables_that_connectors_fill_come_after_them_in_the_lineage(deployment: Deployment) -> None:
+    graph = definitions.build_defs(deployment.settings, deployment).resolve_asset_graph()
+    filled = {key.to_user_string() for key in graph.get(KEY).child_keys}
+    assert filled == {
+        "raw/aa_consents",
+        "raw/bureau_enquiries",
+        "raw/bureau_reports",
+        "raw/bureau_tradelines",
+        "raw/payments",
+    }

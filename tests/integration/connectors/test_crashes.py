@@ -27,7 +27,7 @@ POINTS = [
     "connectors.after_staging",
     "connectors.before_commit",
     "connectors.after_commit",
-    "connectors.after_rename",
+    "connectors.after_placing",
 ]
 LATER = NOW + timedelta(minutes=30)
 

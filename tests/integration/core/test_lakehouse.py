@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from pyiceberg.expressions import And, EqualTo
 
 from resources.duck import connect, iceberg_scan_sql, load_lake_extensions
 from resources.errors import CatalogError, NotFound
-from resources.lakehouse import MONEY, Lakehouse, TableContract, column
+from resources.lakehouse import MONEY, TIMESTAMP, Lakehouse, TableContract, column
 
 SCHEMA = pa.schema(
     [
@@ -95,17 +97,27 @@ def test_a_table_is_made_once_with_descriptions_and_properties(lake: Lakehouse) 
 
 
 DRIFT = {
-    "missing": (SCHEMA.append(column("more", pa.string(), "")), r"missing \['more'\]"),
-    "surplus": (SCHEMA.remove(3), r"surplus \['amount'\]"),
+    "required": (
+        SCHEMA.append(column("more", pa.string(), "", nullable=False)),
+        "column more is new and required",
+    ),
+    "surplus": (SCHEMA.remove(3), "column amount is not in the contract"),
+    "surplus and new": (
+        SCHEMA.remove(3).append(column("more", pa.string(), "")),
+        "column amount is not in the contract",
+    ),
     "retyped": (
         SCHEMA.set(2, column("number", pa.string(), "")),
-        r"other types \['number: int64 instead of string'\]",
+        "column number is int64 there and string in the contract",
     ),
     "money": (
         SCHEMA.set(3, column("amount", pa.decimal128(18, 4), "")),
-        r"amount: decimal128\(18, 2\) instead of decimal128\(18, 4\)",
+        r"amount is decimal128\(18, 2\) there and decimal128\(18, 4\)",
     ),
-    "reordered": (pa.schema([SCHEMA[i] for i in (1, 0, 2, 3)]), "differs from its contract"),
+    "reordered": (
+        pa.schema([SCHEMA[i] for i in (1, 0, 2, 3)]),
+        r"in another order \(lender_id, as_of_date, number, amount\)",
+    ),
 }
 
 
@@ -114,6 +126,7 @@ def test_a_table_that_differs_from_its_contract_is_left_alone(
     lake: Lakehouse, schema: pa.Schema, sentence: str
 ) -> None:
     lake.append(CONTRACT, things(1), SUMMARY)
+    before = lake.metadata_location(CONTRACT.name)
     drifted = TableContract(CONTRACT.name, schema, ("number",), "Things.")
     for write in (
         lambda: lake.ensure(drifted),
@@ -122,8 +135,78 @@ def test_a_table_that_differs_from_its_contract_is_left_alone(
     ):
         with pytest.raises(CatalogError, match=sentence) as caught:
             write()
-        assert "Write a migration; nothing was changed." in str(caught.value)
-    assert numbers(lake) == [("north", MONDAY, 1)]
+        assert "Table features.things differs" in str(caught.value)
+        assert "Nothing was changed. Give a column" in str(caught.value)
+    assert lake.metadata_location(CONTRACT.name) == before
+
+
+GAINED = TableContract(
+    CONTRACT.name,
+    pa.schema(
+        [
+            column("first", pa.string(), "New, first."),
+            SCHEMA.field("lender_id"),
+            column("middle", MONEY, "New, in the middle."),
+            column("beside", pa.list_(pa.string()), "New, beside it."),
+            *[SCHEMA.field(name) for name in ("as_of_date", "number", "amount")],
+            column("last", TIMESTAMP, "New, last."),
+        ]
+    ),
+    CONTRACT.key,
+    CONTRACT.description,
+    ("lender_id",),
+)
+OLD = replace(CONTRACT, partition_by=("lender_id",))
+
+
+def gained(number: int) -> pa.Table:
+    row = {"first": "a", "lender_id": "north", "as_of_date": MONDAY, "number": number}
+    row |= {"middle": Decimal("1.00"), "beside": ["b"], "last": datetime(2026, 6, 29, 1)}  # noqa: DTZ001
+    return pa.Table.from_pylist([row], schema=GAINED.schema)
+
+
+def test_optional_columns_are_added_to_a_table_with_rows(lake: Lakehouse) -> None:
+    first = lake.append(OLD, things(1, 2), SUMMARY)
+    table = lake.ensure(GAINED)
+    assert [f.name for f in table.schema().fields] == GAINED.column_names
+    assert [f.doc for f in table.schema().fields][:3] == [
+        "New, first.", "Lender.", "New, in the middle.",
+    ]  # fmt: skip
+    assert lake.ensure(GAINED).metadata_location == table.metadata_location, "once is enough"
+    assert lake.head(OLD.name) == first, "no row was touched"
+    lake.append(GAINED, gained(3), SUMMARY)
+    lake.overwrite(GAINED, gained(4), EqualTo("number", 2), SUMMARY)
+    rows = lake.scan(OLD.name).cast(GAINED.schema).sort_by("number").to_pylist()
+    assert [row["number"] for row in rows] == [1, 3, 4]
+    assert [rows[0][n] for n in ("first", "middle", "beside", "last")] == [None] * 4
+    assert rows[1:] == [*gained(3).to_pylist(), *gained(4).to_pylist()]
+
+
+def test_an_older_snapshot_is_read_in_the_columns_of_today(lake: Lakehouse) -> None:
+    first = lake.append(OLD, things(1), SUMMARY)
+    lake.append(GAINED, gained(2), SUMMARY)
+    assert lake.scan(OLD.name, first).column_names == GAINED.column_names
+    rows = lake.scan(OLD.name, first, "number < 9", ("number", "last"))
+    assert rows.to_pylist() == [{"number": 1, "last": None}]
+    assert lake.scan(OLD.name, first, "last IS NOT NULL").num_rows == 0
+
+
+def test_a_snapshot_that_is_gone_is_not_an_empty_table(lake: Lakehouse) -> None:
+    lake.append(CONTRACT, things(1), SUMMARY)
+    with pytest.raises(NotFound, match=r"features\.things has no snapshot 7"):
+        lake.scan(CONTRACT.name, 7)
+
+
+def test_writers_that_add_columns_together_end_with_one_table(
+    open_lake: Callable[[], Lakehouse],
+) -> None:
+    lakes = [open_lake() for _ in range(4)]
+    lakes[0].append(OLD, things(1), SUMMARY)
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(pool.map(lambda lake: lake.ensure(GAINED), lakes))
+    columns = {tuple(f.name for f in t.schema().fields) for t in tables}
+    assert columns == {tuple(GAINED.column_names)}
+    assert lakes[0].scan(OLD.name).num_rows == 1
 
 
 def test_an_append_is_one_commit_with_its_summary(lake: Lakehouse) -> None:

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from resources.crash_points import SimulatedCrash
-from resources.operational_schema import controls, suppressions
+from resources.errors import CatalogError
+from resources.operational_schema import controls, file_index, suppressions
 from resources.operational_store import OperationalStore
 
 AT = datetime(2026, 6, 30, 12, 0, 0, 123456)  # noqa: DTZ001
@@ -112,3 +113,51 @@ def test_a_store_can_be_closed_and_used_again(store: OperationalStore) -> None:
     store.close()
     with store.read() as connection:
         assert counter(connection) == 7
+
+
+def made_earlier(store: OperationalStore, *lacking: str) -> OperationalStore:
+    """The store as a version left it that did not know some columns of the file index."""
+    with store.engine.begin() as connection:
+        for name in lacking:
+            connection.exec_driver_sql(f"ALTER TABLE file_index DROP COLUMN {name}")
+        connection.exec_driver_sql(
+            "INSERT INTO file_index (uri, etag, size_bytes, lender_id, feed, status, attempts, "
+            "first_seen_utc) VALUES ('a', 'b', 1, 'north', 'payments', 'pending', 0, "
+            "'2026-06-30 12:00:00')"
+        )
+    store.close()
+    return store
+
+
+def test_optional_columns_are_added_to_tables_of_an_earlier_version(
+    store: OperationalStore,
+) -> None:
+    with made_earlier(store, "reason", "last_tried_utc").write() as connection:
+        (row,) = connection.execute(select(file_index))
+        assert (row.uri, row.reason, row.last_tried_utc) == ("a", None, None)
+        connection.execute(update(file_index).values(reason="odd", last_tried_utc=AT))
+    store.close()
+    with store.read() as connection:
+        (row,) = connection.execute(select(file_index))
+    assert (row.reason, row.last_tried_utc) == ("odd", AT)
+
+
+def test_processes_that_add_columns_together_do_not_collide(store: OperationalStore) -> None:
+    made_earlier(store, "reason")
+    stores = [OperationalStore(store.url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda each: each.engine, stores))
+    for each in stores:
+        with each.read() as connection:
+            assert connection.execute(select(file_index.c.reason)).scalars().all() == [None]
+        each.close()
+
+
+def test_a_column_that_every_row_must_fill_is_not_invented(store: OperationalStore) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE file_index DROP COLUMN feed")
+    store.close()
+    with pytest.raises(CatalogError, match=r"file_index .* lacks column feed"):
+        _ = store.engine
+    with pytest.raises(CatalogError, match="add and fill the column"), store.read():
+        pass

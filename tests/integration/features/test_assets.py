@@ -70,6 +70,18 @@ def test_a_day_in_dagster(tmp_path: Path) -> None:
         checks = result.get_asset_check_evaluations()
         assert checks and all(check.passed for check in checks)
 
+        # Nothing is new: the run shows every asset and check again, without starting dbt.
+        again = _run(lake, instance, partition_key=DAY.isoformat())
+        assert again.success
+        seen = {m.asset_key for m in again.asset_materializations_for_node("features")}
+        assert seen == {m.asset_key for m in result.asset_materializations_for_node("features")}
+        assert {c.check_name for c in again.get_asset_check_evaluations()} == {
+            c.check_name for c in checks
+        }
+        for check in again.get_asset_check_evaluations():
+            told = check.metadata["passed_for_publication"].value
+            assert told == publication.publication_id
+
         # Days named in the configuration, as training asks for them, in one build.
         week_before = DAY - timedelta(days=7)
         weekly = _run(

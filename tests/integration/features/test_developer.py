@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 from paymentor_assets.engagement.tables import EVENTS
+from paymentor_assets.features import freshness
 from paymentor_assets.features.project import PROJECT_DIR
 from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.data_life import AA_PURGES
 from resources.warehouse import source_columns
 from tests.support.raw_lake import raw_contract
 
@@ -39,7 +41,7 @@ def test_dbt_builds_and_passes_its_unit_tests_without_a_lake(tmp_path: Path) -> 
 
 
 def test_dbt_sources_are_the_tables_that_ingestion_and_engagement_write() -> None:
-    written = {contract.name: contract for contract in (*raw_tables().values(), EVENTS)}
+    written = {contract.name: contract for contract in (*raw_tables().values(), AA_PURGES, EVENTS)}
     for name, columns in source_columns().items():
         actual = written[name].schema
         declared = raw_contract(name).schema
@@ -47,3 +49,10 @@ def test_dbt_sources_are_the_tables_that_ingestion_and_engagement_write() -> Non
         assert not missing, f"{name}: dbt reads columns that are not written: {missing}"
         for field in declared:
             assert actual.field(field.name).type == field.type, f"{name}.{field.name}"
+
+
+def test_every_table_that_a_build_pins_says_when_its_rows_became_known_and_whose_they_are() -> None:
+    for contract in (*raw_tables().values(), AA_PURGES):
+        names = set(contract.column_names)
+        assert names & set(freshness._KNOWN), contract.name
+        assert names & set(freshness._LENDER), contract.name

@@ -79,7 +79,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_points_are_known() -> None:
-    assert len(POINTS) == 10
+    assert len(POINTS) == 11
 
 
 @pytest.mark.parametrize("point", POINTS)

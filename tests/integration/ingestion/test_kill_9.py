@@ -17,6 +17,7 @@ from tests.support.landing_house import landing_house
 
 POINTS = [
     "ingestion.after_files_noted",
+    "ingestion.while_files_are_read",
     "ingestion.after_raw_commit",
     "ingestion.after_rejected_rows",
     "ingestion.after_ingested_files",

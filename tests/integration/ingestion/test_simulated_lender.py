@@ -8,15 +8,19 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import update
 
 from paymentor_assets.ingestion.assets import ASSETS
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.ingestion.reconcile import MAX_INTERRUPTIONS
 from paymentor_assets.lenders import load_lenders
+from resources import crash_points
 from resources.clock import SystemClock
-from resources.errors import NotFound
+from resources.crash_points import SimulatedCrash
+from resources.operational_schema import file_index
 from simulator.generate import generate
-from tests.support.landing_house import LandingHouse, landing_house
+from tests.support.landing_house import LandingHouse, landing_house, payments
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +107,30 @@ def test_metadata_holds_no_personal_data(taken_in: Any) -> None:
         assert value not in said
 
 
-def test_asking_for_a_file_that_is_not_there_fails_with_its_name(taken_in: Any) -> None:
-    house, _ = taken_in
-    result = materialise(house, {"uris": ["meridian/payments/none.csv"]}, is_strict=False)
-    assert not result.success
-    failure = next(e for e in result.all_events if e.is_step_failure)
-    assert NotFound.__name__ in str(failure.step_failure_data.error)
+def test_a_named_file_that_is_gone_is_said_and_holds_up_no_other(tmp_path: Path) -> None:
+    with landing_house(tmp_path) as house:
+        gone = "meridian/payments/payments_2026-06-30_20260630T200000Z_gone.csv"
+        there = house.deliver("payments", payments(2)).relative_to(tmp_path / "landing").as_posix()
+        result = materialise(house, {"uris": [gone, there]})
+        assert len(house.rows("raw.payments")) == 2
+        assert [f["uri"] for f in house.rows("raw.ingested_files")] == [there]
+    events = {e.materialization.asset_key: e for e in result.get_asset_materialization_events()}
+    files = events[dg.AssetKey(["raw", "ingested_files"])].materialization.metadata
+    assert files["files_gone"].value == f"- {gone}"
+
+
+def test_a_file_that_was_given_up_is_said(tmp_path: Path) -> None:
+    with landing_house(tmp_path) as house:
+        house.deliver("payments", payments(2))
+        with crash_points.armed("ingestion.after_files_noted"), pytest.raises(SimulatedCrash):
+            house.ingest()
+        with house.store.write() as connection:
+            connection.execute(update(file_index).values(interruptions=MAX_INTERRUPTIONS))
+        result = materialise(house)
+    events = {e.materialization.asset_key: e for e in result.get_asset_materialization_events()}
+    files = events[dg.AssetKey(["raw", "ingested_files"])].materialization.metadata
+    assert files["files_unfinished"].value == 1
+    assert files["messages"].value.startswith("- unfinished: KILLS_THE_RUN: meridian/payments/")
 
 
 def test_exactly_the_named_lender_is_taken_in(taken_in: Any) -> None:

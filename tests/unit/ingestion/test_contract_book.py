@@ -13,6 +13,7 @@ import yaml
 from paymentor_assets.ingestion.contracts.book import ContractBook, load_feeds
 from paymentor_assets.ingestion.contracts.example import example_file
 from paymentor_assets.ingestion.contracts.odcs_writing import write_contract
+from paymentor_assets.ingestion.contracts.trial import untenable
 from resources.errors import ContractError
 
 Document = dict[str, Any]
@@ -177,3 +178,84 @@ def test_an_example_is_written_as_the_contract_says(tmp_path: Path) -> None:
     header, first, _ = example_file(contract, date(2026, 6, 30)).decode("utf-16").splitlines()
     assert header.split("|")[3] == "DAY"
     assert first.split("|")[3] == "29-06-2026"
+
+
+def rule(condition: str) -> Callable[[Document], object]:
+    """A change that adds a condition of column amount."""
+    check = {
+        "type": "custom",
+        "name": "ODD_AMOUNT",
+        "description": "is odd",
+        "engine": "paymentor",
+        "implementation": {"column": "amount", "violatedWhen": condition},
+    }
+    return lambda document: document["schema"][0].setdefault("quality", []).append(check)
+
+
+@pytest.mark.parametrize("pattern", ["(?=A)A.*", "A{1,9999}"])
+def test_a_pattern_that_duckdb_cannot_read_is_refused_when_it_is_loaded(
+    tmp_path: Path, pattern: str
+) -> None:
+    def change(document: Document) -> None:
+        column(document, "account_id")["logicalTypeOptions"] = {"pattern": pattern}
+
+    with pytest.raises(ContractError) as caught:
+        book(tmp_path, "payments", change).feeds("bank")
+    said = str(caught.value)
+    assert "lender bank" in said and "feed payments: raw.payments, property account_id" in said
+    assert "cannot be read" in said
+
+
+CONDITIONS = {
+    "syntax": ("amount >", "syntax error"),
+    "unknown column": ("amout > 1", '"amout" not found'),
+    "not a condition": ("amount", "is no condition: it is a DECIMAL"),
+    "aggregate": ("sum(amount) > 1", "GROUP BY"),
+    "another type": ("value_date > 'yesterday'", "Conversion Error"),
+    "regex in it": ("regexp_matches(status, '(')", "missing )"),
+    "more than one": ("1 = 1); DROP TABLE files; SELECT (1 = 1", "more than one statement"),
+    "another clause": ("TRUE THEN 1 END, CASE WHEN FALSE", "syntax error"),
+    "a file": ("(SELECT count(*) FROM read_csv('/etc/passwd')) > 1", "disabled"),
+    "a key": ("GetVariable ('inner_name') IS NULL", "reads the session, where keys are"),
+    "keys": ("EXISTS (FROM duckdb_variables())", "reads the session, where keys are"),
+}
+
+
+@pytest.mark.parametrize(("condition", "fault"), CONDITIONS.values(), ids=CONDITIONS)
+def test_a_condition_that_duckdb_cannot_read_is_refused_when_it_is_loaded(
+    tmp_path: Path, condition: str, fault: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        book(tmp_path, "payments", rule(condition)).feeds("bank")
+    said = str(caught.value)
+    assert "lender bank" in said and "quality ODD_AMOUNT of column amount" in said
+    assert fault in said
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["amount > 1 AND value_date IS NULL", "amount::BIGINT % 2 = 1", "paid_at_utc > value_date"],
+)
+def test_a_condition_over_any_columns_is_taken(tmp_path: Path, condition: str) -> None:
+    feeds = book(tmp_path, "payments", rule(condition)).feeds("bank")
+    assert condition in {r.violated_when for r in feeds["payments"].records[0].rules}
+
+
+def test_a_condition_may_look_at_the_token_of_personal_data(tmp_path: Path) -> None:
+    check = {
+        "type": "custom",
+        "name": "SAME_NAME",
+        "description": "is somebody else's",
+        "engine": "paymentor",
+        "implementation": {"column": "email", "violatedWhen": "email = full_name_token"},
+    }
+    contracts = book(
+        tmp_path,
+        "portfolio",
+        lambda document: document["schema"][0].setdefault("quality", []).append(check),
+    )
+    assert contracts.feeds("bank")["portfolio"].records[0].rules[-1].reason_code == "SAME_NAME"
+
+
+def test_every_contract_of_the_platform_can_be_held_to() -> None:
+    assert {fault for contract in load_feeds().values() for fault in untenable(contract)} == set()

@@ -8,9 +8,7 @@ from paymentor_assets.ingestion.contracts.book import (
     feed_of_table,
     load_feeds,
 )
-from paymentor_assets.ingestion.contracts.categories import category_sql, load_category_rules
 from paymentor_assets.ingestion.contracts.tables import PROVENANCE, raw_tables
-from resources.duck import connect
 from resources.landing_zone import landed_file
 
 
@@ -34,41 +32,6 @@ def test_personal_data_is_named_a_token() -> None:
     assert named >= {"full_name", "phone", "email", "national_id", "holder_name", "mobile", "pan"}
     stored = {column for table in raw_tables().values() for column in table.schema.names}
     assert not named & stored
-
-
-@pytest.mark.parametrize(
-    ("narration", "mode", "direction", "category"),
-    [
-        ("NEFT/SALARY JUN/EXAMPLE LTD", "NEFT", "CREDIT", "salary"),
-        ("ACH D- EXAMPLE NBFC EMI", "NACH", "DEBIT", "emi"),
-        ("ACH RETURN CHGS", "OTHERS", "DEBIT", "bounce_charge"),
-        ("UPI/RENT JUNE", "UPI", "DEBIT", "rent"),
-        ("BESCOM ELECTRICITY", "UPI", "DEBIT", "utilities"),
-        ("DMART PUNE", "CARD", "DEBIT", "groceries"),
-        ("ATM WDL PUNE", "ATM", "DEBIT", "cash"),
-        ("SB INT PAID", "OTHERS", "CREDIT", "interest"),
-        ("LIC PREMIUM", "ECS", "DEBIT", "insurance"),
-        ("ZERODHA SIP", "ECS", "DEBIT", "investment"),
-        ("to a friend", "IMPS", "DEBIT", "transfer"),
-        ("COFFEE", "UPI", "DEBIT", "other"),
-    ],
-)
-def test_narrations_fall_into_their_categories(
-    narration: str, mode: str, direction: str, category: str
-) -> None:
-    with connect(threads=1) as con:
-        found = con.execute(
-            f"SELECT {category_sql('n', 'm', 'd')} FROM (SELECT ? AS n, ? AS m, ? AS d)",
-            [narration, mode, direction],
-        ).fetchone()
-    assert found == (category,)
-
-
-def test_every_category_can_be_reached() -> None:
-    assert {rule.category for rule in load_category_rules().rules} == {
-        "salary", "emi", "rent", "utilities", "groceries", "cash", "transfer", "interest",
-        "bounce_charge", "insurance", "investment",
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paymentor_assets.ingestion.contracts.book import load_feeds
-from paymentor_assets.ingestion.tokens import canonical, stage_tokens, token_of
+from paymentor_assets.ingestion.tokens import canonical, define_macros, token_of
 from resources.duck import connect
 from resources.vault import Vault
 
@@ -19,6 +19,7 @@ VAULT = Vault(
     "sqlite://", vault_key=lambda: b"v" * 64, token_key=lambda: b"t" * 64, on_reveal=lambda _: None
 )
 PORTFOLIO = load_feeds()["portfolio"]
+COLUMNS = {"name": "full_name", "phone": "phone", "email": "email", "national_id": "national_id"}
 #: Latin and Indic letters, as names have them; simple case mapping only.
 TEXT = st.text(st.sampled_from("aZé Ññ\tßऋத-.'@+09ŞıÅ"), min_size=1, max_size=12)
 
@@ -26,19 +27,20 @@ TEXT = st.text(st.sampled_from("aZé Ññ\tßऋத-.'@+09ŞıÅ"), min_size=1, 
 def tokens_in_sql(values: dict[str, list[str]]) -> dict[str, dict[str, str | None]]:
     with connect(threads=1) as con:
         con.register("given", pa.table(values))
-        con.execute("CREATE TEMP TABLE fields_0 AS SELECT * FROM given")
-        stage_tokens(con, PORTFOLIO, VAULT, "meridian")
+        define_macros(con, PORTFOLIO, VAULT, "meridian")
         return {
-            kind: dict(con.execute(f"SELECT raw, token FROM pii_{kind}").fetchall())
-            for kind in ("name", "phone", "email", "national_id")
+            kind: dict(
+                con.execute(f"SELECT {column}, token_{kind}({column}) FROM given").fetchall()
+            )
+            for kind, column in COLUMNS.items()
         }
 
 
 @settings(max_examples=25, deadline=None)
 @given(texts=st.lists(TEXT, min_size=1, max_size=20))
 def test_sql_and_python_agree(texts: list[str]) -> None:
-    found = tokens_in_sql(dict.fromkeys(("full_name", "phone", "email", "national_id"), texts))
-    for kind in ("name", "phone", "email", "national_id"):
+    found = tokens_in_sql(dict.fromkeys(COLUMNS.values(), texts))
+    for kind in COLUMNS:
         for text in texts:
             expected = token_of(VAULT, "meridian", kind, text)
             is_blank = not canonical(kind, text)

@@ -76,3 +76,13 @@ def test_baseline_skips_columns_that_are_unknown_throughout() -> None:
     predicted = evaluation.baseline_predictions(train, target, train, is_probability=True)
     auc = evaluation.auc(target, predicted)
     assert auc is not None and auc > 0.95
+
+
+def test_a_weight_counts_like_as_many_rows() -> None:
+    actual = np.array([1.0, 0.0, 1.0, 0.0])
+    predicted = np.array([0.9, 0.5, 0.5, 0.1])
+    weight = np.array([1.0, 3.0, 2.0, 1.0])
+    repeated = np.repeat(np.arange(4), weight.astype(int))
+    assert evaluation.auc(actual, predicted, weight) == pytest.approx(
+        evaluation.auc(actual[repeated], predicted[repeated])
+    )

@@ -12,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from paymentor_assets.features.purposes import aa_columns
 from paymentor_assets.offers import candidates
-from paymentor_assets.offers.affordability import READ_FROM_PROFILE
 from paymentor_assets.offers.candidates import OfferInputs, offer_candidates
 from paymentor_assets.offers.policy import OfferPolicy, load_policy
 from paymentor_assets.offers.pricing import amount_carried, amount_carried_sql, emi, emi_sql
@@ -97,10 +95,6 @@ def test_the_amount_carried_is_the_inverse_of_the_instalment() -> None:
 def test_a_loan_without_substance_has_no_instalment(amount: str, rate: float, months: int) -> None:
     with pytest.raises(UsageError):
         emi(Decimal(amount), rate, months)
-
-
-def test_marketing_reads_no_account_aggregator_column() -> None:
-    assert not set(READ_FROM_PROFILE) & aa_columns()
 
 
 def test_a_column_of_account_aggregators_would_be_null_for_marketing(

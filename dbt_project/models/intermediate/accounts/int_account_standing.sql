@@ -79,6 +79,7 @@ select
     portfolio.snapshot_date,
     portfolio.phone_token,
     portfolio.email_token,
+    portfolio.national_id_token,
     portfolio.birth_year,
     portfolio.country,
     portfolio.state,

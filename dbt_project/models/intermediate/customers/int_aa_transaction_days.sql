@@ -33,6 +33,9 @@ select
     ) }} as spend_{{ category }},
     {%- endfor %}
     cast(sum(case when category = 'bounce_charge' then 1 else 0 end) as int) as bounces,
-    {{ money('min(balance_after)') }} as min_balance
+    {{ money('min(balance_after)') }} as min_balance,
+    {{ money(
+        "min(case when direction = 'DEBIT' and category = 'emi' then balance_after + amount end)"
+    ) }} as balance_before_emi
 from transactions
 group by consent_id, link_ref_number, value_date, currency, known_from, known_until

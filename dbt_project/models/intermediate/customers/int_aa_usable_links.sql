@@ -9,7 +9,9 @@ fetches as (
         consent_id,
         link_ref_number,
         fetched_at_utc,
-        _known_at
+        currency,
+        current_balance,
+        {{ known_interval(['consent_id', 'link_ref_number', 'fetched_at_utc']) }}
     from {{ ref('stg_aa_accounts') }}
     where fi_type = 'DEPOSIT'
 ),
@@ -20,13 +22,16 @@ candidates as (
         coverage.customer_id,
         fetches.link_ref_number,
         fetches.consent_id,
-        max(fetches.fetched_at_utc) as last_fetched_at_utc
+        max(fetches.fetched_at_utc) as last_fetched_at_utc,
+        -- One version of a fetch is known at a cut-off, so no two rows share the newest instant.
+        max_by(fetches.currency, fetches.fetched_at_utc) as currency,
+        max_by(fetches.current_balance, fetches.fetched_at_utc) as current_balance
     from {{ ref('int_as_of_dates') }} as days
     inner join {{ ref('int_aa_consent_coverage') }} as coverage
         on days.as_of_date = coverage.as_of_date
     inner join fetches
         on coverage.consent_id = fetches.consent_id
-        and fetches._known_at <= days.cutoff_utc
+        and {{ known_at('fetches', 'days.cutoff_utc') }}
     where coverage.is_for_features and coverage.has_transactions
     group by
         days.as_of_date, coverage.customer_id, fetches.link_ref_number, fetches.consent_id
@@ -46,6 +51,9 @@ select
     as_of_date,
     customer_id,
     link_ref_number,
-    consent_id
+    consent_id,
+    currency,
+    {{ money('current_balance') }} as current_balance,
+    {{ lender_day('last_fetched_at_utc') }} as last_fetched_date
 from ranked
 where recency = 1

@@ -1,4 +1,6 @@
--- Tradelines of a report added up once, per span of knowledge, before any day reads them.
+-- Tradelines of a report added up once, per state of the report, before any day reads them. A line
+-- may be corrected apart from the others: each correction is a new state of the whole, since a
+-- median of lines cannot be put together from medians of some of them.
 with
 
 tradelines as (
@@ -8,31 +10,37 @@ tradelines as (
     from {{ ref('stg_bureau_tradelines') }} as tradelines
 ),
 
-open_lines as (
+states as (
     select
-        *,
-        cast(closed_date is null or closed_date > report_date as boolean) as is_open
-    from tradelines
+        instants.report_id,
+        instants.currency,
+        instants.known_from as state_from,
+        lead(instants.known_from) over (
+            partition by instants.report_id, instants.currency
+            order by instants.known_from asc nulls last
+            -- unique: instants are distinct.
+        ) as state_until
+    from (select distinct report_id, currency, known_from from tradelines) as instants
+),
+
+facts as (
+    select read.* from {{ tradeline_facts('tradelines') }} as read
+),
+
+lines as (
+    select states.state_from, states.state_until, facts.*
+    from states
+    inner join facts
+        on states.report_id = facts.report_id
+        and states.currency = facts.currency
+        and {{ known_at('facts', 'states.state_from') }}
 )
 
 select
     report_id,
     currency,
-    known_from,
-    known_until,
-    cast(sum(case when is_open then 1 else 0 end) as int) as open_tradelines,
-    {{ money('sum(case when is_open then sanctioned_amount else 0 end)') }} as total_sanctioned,
-    {{ money('sum(case when is_open then current_balance else 0 end)') }} as total_balance,
-    {{ money('sum(case when is_open then overdue_amount else 0 end)') }} as bureau_overdue,
-    {{ money('sum(case when is_open and credit_limit > 0 then current_balance end)') }}
-        as revolving_balance,
-    {{ money('sum(case when is_open and credit_limit > 0 then credit_limit end)') }}
-        as revolving_limit,
-    {{ money('sum(case when is_open and not is_own_account then emi_amount else 0 end)') }}
-        as other_emi_monthly,
-    {%- for months in [6, 12, 24] %}
-    cast(max({{ worst_status('payment_history', months) }}) as int) as worst_status_{{ months }}m
-    {%- if not loop.last %},{% endif %}
-    {%- endfor %}
-from open_lines
-group by report_id, currency, known_from, known_until
+    state_from as known_from,
+    state_until as known_until,
+    {{ tradeline_totals() }}
+from lines
+group by report_id, currency, state_from, state_until

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 with
 
 reports as (
@@ -28,85 +29,158 @@ newest as (
         and {{ known_at('reports', 'days.cutoff_utc') }}
 ),
 
--- Lines of a report may be corrected apart from one another: each contributes what was newest.
-lines as (
+-- Who has no report may have accounts in files of furnishers. With a report these are left out: it
+-- lists the accounts of every furnisher, and would count them twice.
+furnished as (
     select
-        newest.as_of_date,
-        newest.customer_id,
-        cast(sum(totals.open_tradelines) as int) as open_tradelines,
-        {%- for amount in [
-            'total_sanctioned', 'total_balance', 'bureau_overdue', 'revolving_balance',
-            'revolving_limit', 'other_emi_monthly'
-        ] %}
-        {{ money('sum(totals.' ~ amount ~ ')') }} as {{ amount }},
-        {%- endfor %}
-        cast(max(totals.worst_status_6m) as int) as worst_status_6m,
-        cast(max(totals.worst_status_12m) as int) as worst_status_12m,
-        cast(max(totals.worst_status_24m) as int) as worst_status_24m
-    from newest
-    inner join {{ ref('int_customer_standing') }} as customers
-        on newest.as_of_date = customers.as_of_date
-        and newest.customer_id = customers.customer_id
-    inner join {{ ref('int_bureau_report_totals') }} as totals
-        on newest.report_id = totals.report_id
-        and customers.currency = totals.currency
-        and {{ known_at('totals', 'newest.cutoff_utc') }}
-    where newest.recency = 1
-    group by newest.as_of_date, newest.customer_id
+        as_of_date,
+        customer_id,
+        currency,
+        max(report_date) as report_date,
+        {{ tradeline_totals() }}
+    from {{ tradeline_facts(ref('int_furnished_tradelines')) }} as lines
+    group by as_of_date, customer_id, currency
 ),
 
 enquiries as (
     select
         enquiries.customer_id,
         enquiries.enquiry_date,
+        {{ product_or_other('enquiries.product') }} as product_group,
         {{ known_interval(['enquiries.enquiry_id']) }}
     from {{ ref('stg_bureau_enquiries') }} as enquiries
 ),
 
-enquiry_counts as (
+-- Few rows are left of many before they are spread over products and windows.
+enquiry_spans as (
     select
-        {%- for length in [30, 90, 180] %}
-        cast(
-            sum(
-                case
-                    when {{ in_window('enquiries.enquiry_date', 'days.as_of_date', length) }} then 1
-                    else 0
-                end
-            ) as int
-        ) as enquiries_{{ length }}d,
-        {%- endfor %}
         days.as_of_date,
-        enquiries.customer_id
+        enquiries.customer_id,
+        enquiries.product_group,
+        case
+            {%- for length in [7, 30, 90, 180] %}
+            when {{ in_window('enquiries.enquiry_date', 'days.as_of_date', length) }}
+                then {{ length }}
+            {%- endfor %}
+        end as span_days,
+        count(*) as enquiries
     from {{ ref('int_as_of_dates') }} as days
     inner join enquiries
         on {{ in_window('enquiries.enquiry_date', 'days.as_of_date', 180) }}
         and {{ known_at('enquiries', 'days.cutoff_utc') }}
-    group by days.as_of_date, enquiries.customer_id
+    group by 1, 2, 3, 4
+),
+
+enquiry_counts as (
+    select
+        as_of_date,
+        customer_id
+        {%- for length in [7, 30, 90, 180] %},
+        sum(case when span_days <= {{ length }} then enquiries else 0 end)
+            as enquiries_{{ length }}d
+        {%- for product in credit_products() + ['other'] %},
+        sum(
+            case
+                when span_days <= {{ length }} and product_group = '{{ product }}' then enquiries
+                else 0
+            end
+        ) as {{ product }}_enquiries_{{ length }}d
+        {%- endfor %}
+        {%- endfor %}
+    from enquiry_spans
+    group by as_of_date, customer_id
+),
+
+subjects as (
+    select
+        customers.as_of_date,
+        customers.customer_id,
+        customers.currency,
+        newest.report_id,
+        newest.score as bureau_score,
+        newest.report_date as bureau_report_date,
+        newest.cutoff_utc
+    from {{ ref('int_customer_standing') }} as customers
+    left join newest
+        on customers.as_of_date = newest.as_of_date
+        and customers.customer_id = newest.customer_id
+        and newest.recency = 1
+),
+
+-- One row a customer: the report's lines, or the furnished ones where there is no report.
+lines as (
+    select
+        subjects.as_of_date,
+        subjects.customer_id,
+        subjects.report_id,
+        subjects.bureau_score,
+        subjects.bureau_report_date,
+        case
+            when subjects.report_id is not null then 'report'
+            when furnished.report_date is not null then 'furnished'
+        end as bureau_source,
+        coalesce(subjects.bureau_report_date, furnished.report_date) as lines_date
+        {%- for column in tradeline_columns() %},
+        case
+            when subjects.report_id is not null then totals.{{ column }}
+            else furnished.{{ column }}
+        end as {{ column }}
+        {%- endfor %}
+    from subjects
+    left join {{ ref('int_bureau_report_totals') }} as totals
+        on subjects.report_id = totals.report_id
+        and subjects.currency = totals.currency
+        and {{ known_at('totals', 'subjects.cutoff_utc') }}
+    left join furnished
+        on subjects.as_of_date = furnished.as_of_date
+        and subjects.customer_id = furnished.customer_id
+        and subjects.currency = furnished.currency
 )
 
 select
-    newest.as_of_date,
-    newest.customer_id,
-    newest.score as bureau_score,
-    newest.report_date as bureau_report_date,
+    lines.as_of_date,
+    lines.customer_id,
+    lines.bureau_score,
+    lines.bureau_report_date,
+    cast(lines.bureau_source as string) as bureau_source,
     lines.open_tradelines,
     lines.total_sanctioned,
     lines.total_balance,
     lines.bureau_overdue,
     {{ ratio('lines.revolving_balance', 'lines.revolving_limit') }} as utilisation,
     lines.other_emi_monthly,
-    lines.worst_status_6m,
-    lines.worst_status_12m,
-    lines.worst_status_24m,
+    {%- for months in [3, 6, 12, 24] %}
+    lines.worst_status_{{ months }}m,
+    {%- endfor %}
+    lines.min_credit_balance,
+    lines.max_credit_balance,
+    lines.median_credit_balance,
+    {%- for product in credit_products() + ['other'] %}
+    lines.open_{{ product }}_lines,
+    {%- endfor %}
+    cast({{ full_months_between('lines.oldest_line_opened_date', 'lines.as_of_date') }} as int)
+        as credit_vintage_months,
+    cast({{ full_months_between('lines.newest_line_opened_date', 'lines.as_of_date') }} as int)
+        as months_since_newest_line,
+    {{ ratio('lines.months_rolled_forward_12m', 'lines.months_late_12m') }}
+        as roll_forward_rate_12m,
+    {{ ratio('lines.months_cured_12m', 'lines.months_late_12m') }} as cure_rate_12m,
+    cast(
+        lines.first_late_months_ago
+        + {{ full_months_between('lines.lines_date', 'lines.as_of_date') }} as int
+    ) as months_since_first_delinquency,
+    lines.first_delinquency_month_on_book,
     -- A customer with a report and without enquiries in it has none; without a report it is unknown.
-    cast(coalesce(enquiry_counts.enquiries_30d, 0) as int) as enquiries_30d,
-    cast(coalesce(enquiry_counts.enquiries_90d, 0) as int) as enquiries_90d,
-    cast(coalesce(enquiry_counts.enquiries_180d, 0) as int) as enquiries_180d
-from newest
-left join lines
-    on newest.as_of_date = lines.as_of_date
-    and newest.customer_id = lines.customer_id
+    {%- for enquiry_column in enquiry_columns() %}
+    cast(
+        case
+            when lines.report_id is not null then coalesce(enquiry_counts.{{ enquiry_column }}, 0)
+        end as int
+    ) as {{ enquiry_column }}
+    {%- if not loop.last %},{% endif %}
+    {%- endfor %}
+from lines
 left join enquiry_counts
-    on newest.as_of_date = enquiry_counts.as_of_date
-    and newest.customer_id = enquiry_counts.customer_id
-where newest.recency = 1
+    on lines.as_of_date = enquiry_counts.as_of_date
+    and lines.customer_id = enquiry_counts.customer_id
+where lines.bureau_source is not null

@@ -5,7 +5,11 @@ used as (
         links.as_of_date,
         links.customer_id,
         transactions.*,
-        {{ days_between('transactions.value_date', 'links.as_of_date') }} as age_days
+        {{ days_between('transactions.value_date', 'links.as_of_date') }} as age_days,
+        -- Before the newest fetch, not before the day: what was not fetched yet is no fall of income.
+        greatest(
+            0, {{ days_between('transactions.value_date', 'links.last_fetched_date') }}
+        ) as fetched_age_days
     from {{ ref('int_aa_usable_links') }} as links
     inner join {{ ref('int_as_of_dates') }} as days
         on links.as_of_date = days.as_of_date
@@ -20,21 +24,65 @@ used as (
         and {{ known_at('transactions', 'days.cutoff_utc') }}
 ),
 
+-- One pass over the days in disjoint spans; windows and months are put together from few rows.
+aged as (
+    select
+        used.*,
+        case
+            when age_days < 7 then 7
+            when age_days < 30 then 30
+            when age_days < 90 then 90
+            else 180
+        end as span_days,
+        cast(floor(cast(fetched_age_days as double) / 30) as int) as month
+    from used
+),
+
+spans as (
+    select
+        as_of_date,
+        customer_id,
+        span_days,
+        month,
+        max(age_days) as oldest_age_days,
+        max(fetched_age_days) as oldest_fetched_age_days,
+        sum(inflow) as inflow,
+        sum(outflow) as outflow,
+        sum(coalesce(salary, 0)) as salary,
+        {%- for category in spend_categories() %}
+        sum(spend_{{ category }}) as spend_{{ category }},
+        {%- endfor %}
+        sum(bounces) as bounces,
+        min(min_balance) as min_balance
+    from aged
+    group by as_of_date, customer_id, span_days, month
+),
+
 totals as (
     select
         as_of_date,
         customer_id,
-        sum(case when age_days < 90 then inflow else 0 end) as inflow_90d,
-        sum(case when age_days < 90 then outflow else 0 end) as outflow_90d,
+        {%- for length in [7, 30, 90, 180] %}
+        sum(case when span_days <= {{ length }} then inflow else 0 end) as inflow_{{ length }}d,
+        sum(case when span_days <= {{ length }} then outflow else 0 end) as outflow_{{ length }}d,
+        sum(case when span_days <= {{ length }} then bounces else 0 end)
+            as bounce_count_{{ length }}d,
+        min(case when span_days <= {{ length }} then min_balance end) as min_balance_{{ length }}d,
+        {%- endfor %}
         {%- for category in spend_categories() %}
-        sum(case when age_days < 90 then spend_{{ category }} else 0 end)
+        sum(case when span_days <= 90 then spend_{{ category }} else 0 end)
             as spend_{{ category }}_90d,
         {%- endfor %}
-        sum(case when age_days < 90 then bounces else 0 end) as bounce_count_90d,
-        min(case when age_days < 30 then min_balance end) as min_balance_30d,
+        {%- for month in range(6) %}
+        sum(case when month = {{ month }} then inflow else 0 end) as inflow_m{{ month }},
+        sum(case when month = {{ month }} then outflow else 0 end) as outflow_m{{ month }},
+        sum(case when month = {{ month }} then salary else 0 end) as salary_m{{ month }},
+        {%- endfor %}
         -- Months are 30 days; a history shorter than the window is not diluted over days before it.
-        least(90, greatest(30, max(age_days) + 1)) as observed_days
-    from used
+        least(90, greatest(30, max(oldest_age_days) + 1)) as observed_days,
+        least(6, cast(floor(cast(max(oldest_fetched_age_days) + 1 as double) / 30) as int))
+            as months
+    from spans
     group by as_of_date, customer_id
 ),
 
@@ -50,10 +98,14 @@ salary_months as (
     group by as_of_date, customer_id
 ),
 
-salary_days as (
+-- Of salary and of instalments: the day of the month on which they came most often.
+usual_days as (
+    {%- for kind, condition in [('salary', 'salary is not null'), ('emi', 'spend_emi > 0')] %}
+    {% if not loop.first %}union all{% endif %}
     select
         as_of_date,
         customer_id,
+        '{{ kind }}' as kind,
         extract(day from value_date) as day_of_month,
         row_number() over (
             partition by as_of_date, customer_id
@@ -61,8 +113,49 @@ salary_days as (
             -- unique: a day of the month is one group.
         ) as commonness
     from used
-    where salary is not null
+    where {{ condition }}
     group by as_of_date, customer_id, extract(day from value_date)
+    {%- endfor %}
+),
+
+days_of_month as (
+    select
+        as_of_date,
+        customer_id,
+        max(case when kind = 'salary' then day_of_month end) as salary_day,
+        max(case when kind = 'emi' then day_of_month end) as emi_day
+    from usual_days
+    where commonness = 1
+    group by as_of_date, customer_id
+),
+
+-- What stood in the bank in the week before an instalment was taken, and right before it was.
+before_instalments as (
+    select
+        instalments.as_of_date,
+        instalments.customer_id,
+        min(least(instalments.balance_before_emi, earlier.min_balance))
+            as min_balance_before_emi_90d
+    from used as instalments
+    left join used as earlier
+        on instalments.as_of_date = earlier.as_of_date
+        and instalments.customer_id = earlier.customer_id
+        and earlier.age_days between instalments.age_days + 1 and instalments.age_days + 7
+    where instalments.spend_emi > 0 and instalments.age_days < 90
+    group by instalments.as_of_date, instalments.customer_id
+),
+
+balances as (
+    select
+        links.as_of_date,
+        links.customer_id,
+        sum(links.current_balance) as bank_balance
+    from {{ ref('int_aa_usable_links') }} as links
+    inner join {{ ref('int_customer_standing') }} as customers
+        on links.as_of_date = customers.as_of_date
+        and links.customer_id = customers.customer_id
+        and links.currency = customers.currency
+    group by links.as_of_date, links.customer_id
 )
 
 select
@@ -84,14 +177,50 @@ select
         ~ spend_categories() | join('_90d - totals.spend_') ~ '_90d',
         'totals.outflow_90d'
     ) }} as spend_share_other,
-    cast(totals.bounce_count_90d as int) as bounce_count_90d,
-    {{ money('totals.min_balance_30d') }} as min_balance_30d,
-    cast(salary_days.day_of_month as int) as salary_day
+    {%- for length in [7, 30, 90, 180] %}
+    {{ money('totals.inflow_' ~ length ~ 'd') }} as inflow_{{ length }}d,
+    {{ money('totals.outflow_' ~ length ~ 'd') }} as outflow_{{ length }}d,
+    cast(totals.bounce_count_{{ length }}d as int) as bounce_count_{{ length }}d,
+    {{ money('totals.min_balance_' ~ length ~ 'd') }} as min_balance_{{ length }}d,
+    {%- endfor %}
+    {%- for flow in ['inflow', 'outflow'] %}
+    cast({{ volatility_of_months('totals.' ~ flow, 'totals.months') }} as double)
+        as {{ flow }}_volatility,
+    cast({{ trend_of_months('totals.' ~ flow, 'totals.months') }} as double) as {{ flow }}_trend,
+    {%- endfor %}
+    cast(
+        case
+            when totals.months >= 1
+                then {{ ratio(
+                    sum_of_months(
+                        'totals.salary', 'totals.months', 'case when {value} > 0 then 1 else 0 end'
+                    ),
+                    'totals.months'
+                ) }}
+        end as double
+    ) as income_regularity,
+    cast({{ volatility_of_months('totals.salary', 'totals.months') }} as double)
+        as salary_volatility,
+    {{ money('round(' ~ ratio(
+        '(totals.spend_' ~ fixed_obligations() | join('_90d + totals.spend_') ~ '_90d) * 30',
+        'totals.observed_days'
+    ) ~ ', 2)') }} as fixed_obligations_monthly,
+    {{ money('before_instalments.min_balance_before_emi_90d') }} as min_balance_before_emi_90d,
+    {{ money('balances.bank_balance') }} as bank_balance,
+    {{ ratio('balances.bank_balance * totals.observed_days', 'totals.outflow_90d') }}
+        as liquidity_days,
+    cast(days_of_month.salary_day as int) as salary_day,
+    cast(days_of_month.emi_day as int) as emi_day
 from totals
 left join salary_months
     on totals.as_of_date = salary_months.as_of_date
     and totals.customer_id = salary_months.customer_id
-left join salary_days
-    on totals.as_of_date = salary_days.as_of_date
-    and totals.customer_id = salary_days.customer_id
-    and salary_days.commonness = 1
+left join days_of_month
+    on totals.as_of_date = days_of_month.as_of_date
+    and totals.customer_id = days_of_month.customer_id
+left join before_instalments
+    on totals.as_of_date = before_instalments.as_of_date
+    and totals.customer_id = before_instalments.customer_id
+left join balances
+    on totals.as_of_date = balances.as_of_date
+    and totals.customer_id = balances.customer_id

@@ -18,7 +18,8 @@ accounts as (
         currency,
         sum(case when account_status = 'open' then 1 else 0 end) as open_accounts,
         sum(case when account_status = 'open' then emi_amount else 0 end) as own_emi_monthly,
-        max(days_past_due) as max_days_past_due
+        max(days_past_due) as max_days_past_due,
+        min(opened_date) as first_opened_date
     from {{ ref('int_account_standing') }}
     group by as_of_date, customer_id, currency
 ),
@@ -28,7 +29,8 @@ customers as (
         as_of_date,
         customer_id,
         cast(sum(open_accounts) as int) as open_accounts,
-        cast(max(max_days_past_due) as int) as max_days_past_due
+        cast(max(max_days_past_due) as int) as max_days_past_due,
+        min(first_opened_date) as first_opened_date
     from accounts
     group by as_of_date, customer_id
 )
@@ -51,6 +53,7 @@ select
     ranked.currency,
     customers.open_accounts,
     customers.max_days_past_due,
+    cast(customers.first_opened_date as date) as first_opened_date,
     -- Money of one currency only: the currency of the customer's row.
     {{ money('accounts.own_emi_monthly') }} as own_emi_monthly
 from ranked

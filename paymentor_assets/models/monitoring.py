@@ -1,0 +1,101 @@
+"""Drift: have the people, the scores or the outcomes moved away from what a model learned?
+
+Population stability index (PSI) of each feature and of the score, and the change of the base rate.
+What belongs here: the measures and their thresholds. What does not: assets and sensors that act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from paymentor_assets.models.learning import columns
+from paymentor_assets.models.learning.columns import Floats
+from paymentor_assets.models.learning.designs import bin_of
+
+#: The industry's reading of PSI (Siddiqi 2006): below 0.1 stable, above 0.25 another population.
+WATCH, ALARM = 0.1, 0.25
+#: Standard errors by which a base rate may differ before it is another one.
+RATE_ERRORS = 4.0
+#: A change of the base rate below a tenth of itself is small however sure it is.
+RATE_CHANGE = 0.1
+SCORE_BINS = 10
+#: An empty bin counts as this share, so that the logarithm exists.
+EMPTY_SHARE = 1e-4
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """PSI by feature, PSI of the score, base rates before and now, and what raises the alarm."""
+
+    features: Mapping[str, float]
+    score: float | None
+    base_rate_before: float | None
+    base_rate_now: float | None
+    alarms: tuple[str, ...]
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether anything moved past its threshold."""
+        return bool(self.alarms)
+
+
+def psi(before: Floats, now: Floats) -> float:
+    """Sum over groups of (now - before) * ln(now / before); shares of shape (groups,)."""
+    one, other = np.maximum(before, EMPTY_SHARE), np.maximum(now, EMPTY_SHARE)
+    return float(((other - one) * np.log(other / one)).sum())
+
+
+def drift(
+    before: pd.DataFrame,
+    now: pd.DataFrame,
+    *,
+    score_before: Floats | None = None,
+    score_now: Floats | None = None,
+    outcome_before: Floats | None = None,
+    outcome_now: Floats | None = None,
+    what: str = "drift monitor",
+) -> DriftReport:
+    """Compare a later frame with the training frame; scores and outcomes where they are known.
+
+    Vectors have one value a row of their frame. Raises ContractError for frames that differ in
+    columns or types, naming the column.
+    """
+    schema = columns.learn(what, before)
+    old, new = schema.read(before), schema.read(now)
+    features = {
+        column.name: _shift(bin_of(old[column.name], column), bin_of(new[column.name], column))
+        for column in schema.columns
+    }
+    alarms = [
+        f"feature {name}: PSI {value:.2f}" for name, value in features.items() if value > ALARM
+    ]
+    score = None
+    if score_before is not None and score_now is not None:
+        edges = np.quantile(score_before, np.linspace(0, 1, SCORE_BINS + 1)[1:-1])
+        score = _shift(np.searchsorted(edges, score_before), np.searchsorted(edges, score_now))
+        if score > ALARM:
+            alarms.append(f"score: PSI {score:.2f}")
+    rate_before = rate_now = None
+    if outcome_before is not None and outcome_now is not None:
+        rate_before, rate_now = float(outcome_before.mean()), float(outcome_now.mean())
+        if _is_another_rate(outcome_before, outcome_now):
+            alarms.append(f"base rate: {rate_before:.1%} before, {rate_now:.1%} now")
+    return DriftReport(features, score, rate_before, rate_now, tuple(alarms))
+
+
+def _shift(before: columns.Codes, now: columns.Codes) -> float:
+    groups = int(max(before.max(), now.max())) + 1
+    return psi(
+        np.bincount(before, minlength=groups) / len(before),
+        np.bincount(now, minlength=groups) / len(now),
+    )
+
+
+def _is_another_rate(before: Floats, now: Floats) -> bool:
+    change = float(now.mean() - before.mean())
+    error = float(np.sqrt(before.var() / len(before) + now.var() / len(now)))
+    return abs(change) > RATE_ERRORS * error and abs(change) > RATE_CHANGE * float(before.mean())

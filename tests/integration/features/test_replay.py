@@ -1,0 +1,18 @@
+"""A day's features are what was known on that day, whenever they are computed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+from tests.support.feature_replay import live_through
+
+END = date(2026, 6, 30)
+
+
+def test_a_history_lived_through_equals_the_same_history_looked_back_at(tmp_path: Path) -> None:
+    looked_at = [END - timedelta(days=9), END]
+    lived, looked_back = live_through(tmp_path, customers=40, days=20, end=END, looked_at=looked_at)
+    assert lived == looked_back
+    tables = {len(of_day) for of_day in lived.values()}
+    assert tables == {3}, "each day has rows in each table of features"
