@@ -260,7 +260,8 @@ def _write(contract: TableContract, path: Path, customers: int) -> None:
             COPY (
                 SELECT {selected}
                 FROM (
-                    SELECT i, i // {count} AS c, i % {count} AS k, CAST(hash(i) % 10000 AS BIGINT) AS h,
+                    SELECT i, i // {count} AS c, i % {count} AS k,
+                           CAST(hash(i) % 10000 AS BIGINT) AS h,
                            TIMESTAMP '2026-06-30 20:00:00' AS known
                     FROM range({customers * count}) AS r(i)
                 )
