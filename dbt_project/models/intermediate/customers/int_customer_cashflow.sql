@@ -93,12 +93,11 @@ spent as (
 
 spending as (
     select
-        as_of_date,
-        customer_id,
         {%- for category in spend_categories() %}
-        sum(case when category = '{{ category }}' then amount else 0 end) as spend_{{ category }}_90d
-        {%- if not loop.last %},{% endif %}
+        sum(case when category = '{{ category }}' then amount else 0 end) as {{ category }}_90d,
         {%- endfor %}
+        as_of_date,
+        customer_id
     from spent
     group by as_of_date, customer_id
 ),
@@ -189,12 +188,12 @@ select
         as monthly_outflow_mean,
     {{ ratio('totals.inflow_90d - totals.outflow_90d', 'totals.inflow_90d') }} as savings_rate,
     {%- for category in spend_categories() %}
-    {{ ratio('coalesce(spending.spend_' ~ category ~ '_90d, 0)', 'totals.outflow_90d') }}
+    {{ ratio('coalesce(spending.' ~ category ~ '_90d, 0)', 'totals.outflow_90d') }}
         as spend_share_{{ category }},
     {%- endfor %}
     {{ ratio(
-        'totals.outflow_90d - coalesce(spending.spend_'
-        ~ spend_categories() | join('_90d, 0) - coalesce(spending.spend_') ~ '_90d, 0)',
+        'totals.outflow_90d - coalesce(spending.'
+        ~ spend_categories() | join('_90d, 0) - coalesce(spending.') ~ '_90d, 0)',
         'totals.outflow_90d'
     ) }} as spend_share_other,
     {%- for length in [7, 30, 90, 180] %}
@@ -222,8 +221,8 @@ select
     cast({{ volatility_of_months('totals.salary', 'totals.months') }} as double)
         as salary_volatility,
     {{ money('round(' ~ ratio(
-        '(coalesce(spending.spend_'
-        ~ fixed_obligations() | join('_90d, 0) + coalesce(spending.spend_') ~ '_90d, 0)) * 30',
+        '(coalesce(spending.'
+        ~ fixed_obligations() | join('_90d, 0) + coalesce(spending.') ~ '_90d, 0)) * 30',
         'totals.observed_days'
     ) ~ ', 2)') }} as fixed_obligations_monthly,
     {{ money('before_instalments.min_balance_before_emi_90d') }} as min_balance_before_emi_90d,
