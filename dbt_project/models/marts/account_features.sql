@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 select
     cast(standing.lender_id as string) as lender_id,
     cast(standing.account_id as string) as account_id,

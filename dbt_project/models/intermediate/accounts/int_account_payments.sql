@@ -58,8 +58,12 @@ totals as (
         sum(case when span_days <= 180 and payments > 0 then 1 else 0 end) as paying_days,
         {{ sum_in_window('paid_amount', 180) }} as amount_sum,
         {{ sum_in_window('paid_amount * paid_amount', 180) }} as amount_squares,
-        sum(case when span_days <= 180 and payments > 0 and days_after_due is not null then 1 else 0 end)
-            as judged_days,
+        sum(
+            case
+                when span_days <= 180 and payments > 0 and days_after_due is not null then 1
+                else 0
+            end
+        ) as judged_days,
         sum(case when span_days <= 180 and payments > 0 then days_after_due end) as delay_sum,
         sum(case when span_days <= 180 and payments > 0 then days_after_due * days_after_due end)
             as delay_squares,
@@ -80,6 +84,7 @@ habits as (
         row_number() over (
             partition by as_of_date, account_id
             order by sum(payments) desc nulls last, {{ choice }} asc nulls last
+            -- unique: a choice is one group.
         ) as commonness
     from paid
     where payments > 0 and age_days < 180
@@ -110,18 +115,24 @@ select
     {%- endfor %}
     {%- endfor %}
     {{ ratio('totals.delay_sum', 'totals.judged_days') }} as payment_delay_mean_180d,
-    case
-        when totals.judged_days >= 3
-            then {{ deviation('totals.judged_days', 'totals.delay_sum', 'totals.delay_squares') }}
-    end as payment_delay_deviation_180d,
-    case
-        when totals.paying_days >= 3
-            then {{ ratio(
-                deviation('totals.paying_days', 'totals.amount_sum', 'totals.amount_squares')
-                ~ ' * totals.paying_days',
-                'totals.amount_sum'
-            ) }}
-    end as payment_amount_variation_180d,
+    cast(
+        case
+            when totals.judged_days >= 3
+                then {{ deviation(
+                    'totals.judged_days', 'totals.delay_sum', 'totals.delay_squares'
+                ) }}
+        end as double
+    ) as payment_delay_deviation_180d,
+    cast(
+        case
+            when totals.paying_days >= 3
+                then {{ ratio(
+                    deviation('totals.paying_days', 'totals.amount_sum', 'totals.amount_squares')
+                    ~ ' * totals.paying_days',
+                    'totals.amount_sum'
+                ) }}
+        end as double
+    ) as payment_amount_variation_180d,
     preferred.payment_method as preferred_payment_method_180d,
     preferred.payment_day as preferred_payment_day_180d,
     totals.last_payment_date

@@ -53,14 +53,14 @@ judged as (
 )
 
 select
-    as_of_date,
-    account_id,
     {%- for length in windows() %}
     cast({{ sum_in_window('1', length) }} as int) as promises_{{ length }}d,
     cast({{ sum_in_window('case when is_due and is_paid then 1 else 0 end', length) }} as int)
         as promises_kept_{{ length }}d,
     cast({{ sum_in_window('case when is_due and not is_paid then 1 else 0 end', length) }} as int)
-        as promises_broken_{{ length }}d{% if not loop.last %},{% endif %}
+        as promises_broken_{{ length }}d,
     {%- endfor %}
+    as_of_date,
+    account_id
 from judged
 group by as_of_date, account_id

@@ -38,6 +38,7 @@ npa_events as (
         lag(versions.days_past_due >= {{ npa_from_day() }}) over (
             partition by days.as_of_date, versions.account_id
             order by versions.snapshot_date asc nulls last
+            -- unique: one version of a snapshot is known at a cut-off.
         ) as was_npa
     from {{ ref('int_as_of_dates') }} as days
     inner join {{ ref('int_portfolio_versions') }} as versions

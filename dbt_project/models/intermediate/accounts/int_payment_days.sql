@@ -50,6 +50,7 @@ standing as (
         row_number() over (
             partition by looked_up.account_id, looked_up.value_date, looked_up.known_from
             order by versions.snapshot_date desc nulls last
+            -- unique: one version of a snapshot is known at an instant.
         ) as recency
     from looked_up
     inner join {{ ref('int_portfolio_versions') }} as versions

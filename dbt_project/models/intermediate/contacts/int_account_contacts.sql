@@ -53,8 +53,9 @@ select
     {%- for channel in channels() %}
     {%- for outcome in ['contacts', 'reacted', 'unreached'] %}
     cast(
-        {{ sum_in_window("case when channel = '" ~ channel ~ "' then " ~ outcome ~ " else 0 end", length) }}
-        as int
+        {{ sum_in_window(
+            "case when channel = '" ~ channel ~ "' then " ~ outcome ~ " else 0 end", length
+        ) }} as int
     ) as {{ contact_column(channel, outcome, length) }},
     {%- endfor %}
     {%- endfor %}

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- The platform's own messages as a day knew them: one row an action, whatever the order, number and
 -- repetition of its provider events.
 with

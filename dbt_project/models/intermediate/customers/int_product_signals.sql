@@ -37,7 +37,13 @@ signals as (
     {%- for event_type, kind in [
         ('product_view', 'views'), ('calculator', 'calculations'), ('apply_start', 'applications')
     ] %}
-    select customer_id, product, '{{ kind }}' as kind, event_date as signal_date, known_from, known_until
+    select
+        customer_id,
+        product,
+        '{{ kind }}' as kind,
+        event_date as signal_date,
+        known_from,
+        known_until
     from clicks
     where event_type = '{{ event_type }}'
 
