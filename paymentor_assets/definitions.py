@@ -23,7 +23,8 @@ from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
 from paymentor_assets.settings import Settings
 from paymentor_assets.strategies import assets as strategies
-from sensors import build_schedules, build_sensors
+from sensors.production import build_sensors
+from sensors.upkeep import build_schedules
 
 
 def build_defs(

@@ -87,6 +87,13 @@ def history(lake: Lakehouse, family: str) -> list[ApprovalEvent]:
     return [_from_row(row) for row in sorted(rows, key=lambda row: row["sequence"])]
 
 
+def families(lake: Lakehouse) -> list[str]:
+    """Families about which anything was ever recorded, in order of name."""
+    if not lake.exists(APPROVALS.name):
+        return []
+    return sorted(set(lake.scan(APPROVALS.name, columns=("family",)).column(0).to_pylist()))
+
+
 def states(events: Sequence[ApprovalEvent]) -> dict[int, ApprovalEvent]:
     """The last event of each version."""
     return {e.version: e for e in events}

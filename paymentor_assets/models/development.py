@@ -14,6 +14,7 @@ from paymentor_assets.audit.publications import RunInfo, all_publications
 from paymentor_assets.models import artefact, model_card, training
 from paymentor_assets.models.training import TrainingData
 from paymentor_assets.models.training_extract import STAGE, TRAINING_ROWS
+from paymentor_assets.settings import is_automation_on
 from resources.errors import PublicationError
 from resources.lakehouse import Lakehouse
 from resources.registry import ModelRegistry, RegisteredVersion
@@ -29,10 +30,12 @@ class DevelopmentSettings:
     development_dir: Path
     registry_dir: Path
     trainer: str
+    is_automation_on: bool = False
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None) -> DevelopmentSettings:
-        """Read `PAYMENTOR_DEVELOPMENT_DIR`, `PAYMENTOR_REGISTRY_DIR` and `PAYMENTOR_TRAINER`.
+        """Read `PAYMENTOR_DEVELOPMENT_DIR`, `PAYMENTOR_REGISTRY_DIR`, `PAYMENTOR_TRAINER` and
+        whether automation is on.
 
         The folders default to `development/` and `registry/` under `$PAYMENTOR_HOME`, the trainer
         to the person logged in.
@@ -45,6 +48,7 @@ class DevelopmentSettings:
             development_dir=(PROJECT_ROOT / development).resolve(),
             registry_dir=(PROJECT_ROOT / registry).resolve(),
             trainer=env.get("PAYMENTOR_TRAINER") or getpass.getuser(),
+            is_automation_on=is_automation_on(env),
         )
 
 
