@@ -8,13 +8,14 @@ the registry.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from paymentor_assets.audit import ledger
-from paymentor_assets.models import approvals, artefact
+from paymentor_assets.models import approval_checks, approvals, artefact, assessment
 from paymentor_assets.models.approvals import ApprovalEvent, State
 from paymentor_assets.models.artefact import ModelArtefact
 from resources.clock import Clock
@@ -80,11 +81,16 @@ def approve(
     reason: str,
     clock: Clock,
     version: int | None = None,
+    despite: str | None = None,
 ) -> int:
     """Approve a version (by default the newest) for scoring; returns the version.
 
-    Raises ApprovalError when the actor trained it, gives no reason, or the artefact's bytes are
-    not those that were registered; NotFound when there is no such version. Approving the champion
+    It is checked first (`models.assessment`), and the findings are recorded with the decision.
+    `despite` says why it is approved although a check failed.
+
+    Raises ApprovalError when the actor trained it, gives no reason, a check fails without a
+    `despite`, or the artefact's bytes are not those that were registered; NotFound when there is
+    no such version. Approving the champion
     again changes nothing but completes the ledger.
     """
     target = _target(registry, family, version)
@@ -94,10 +100,14 @@ def approve(
             f"{actor} trained {family} version {target.version} and may not approve it; "
             "somebody else has to."
         )
-    _checked_files(registry, target)
+    files = _checked_files(registry, target)
     in_force = approvals.champion(approvals.history(lake, family))
     if in_force is None or in_force.version != target.version:
-        _decide(lake, registry, target, "approved", actor, reason, clock)
+        what = f"{family} version {target.version}"
+        findings = assessment.assess(files, _champion_files(registry, in_force), what)
+        assessment.refuse_failed(findings, what, despite)
+        checks = json.dumps(approval_checks.as_record(findings))
+        _decide(lake, registry, target, "approved", actor, reason, clock, checks, despite)
     complete_ledger(lake, store, family=family, clock=clock)
     return target.version
 
@@ -201,6 +211,8 @@ def _decide(
     actor: str,
     reason: str,
     clock: Clock,
+    checks: str | None = None,
+    despite: str | None = None,
 ) -> None:
     decision = approvals.event(
         family=target.family,
@@ -211,6 +223,8 @@ def _decide(
         reason=reason.strip(),
         trainer=target.trainer,
         clock=clock,
+        checks=checks,
+        despite=despite,
     )
     approvals.append(lake, [*_unrecorded(lake, registry, target.family), decision])
 
@@ -266,6 +280,16 @@ def _checked_files(registry: ModelRegistry, version: RegisteredVersion) -> Mappi
             f"{version.artefact_sha256[:12]}…. Restore the files, or train anew."
         )
     return files
+
+
+def _champion_files(
+    registry: ModelRegistry, in_force: ApprovalEvent | None
+) -> Mapping[str, bytes] | None:
+    # A champion that is gone or altered must not stand in the way of its successor.
+    try:
+        return None if in_force is None else _approved_files(registry, in_force)
+    except ApprovalError:
+        return None
 
 
 def _approved_files(registry: ModelRegistry, approval: ApprovalEvent) -> Mapping[str, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -159,7 +158,7 @@ def test_production_decides_and_scores_without_writing_the_registry(
     before = _bytes(place.registry.directory)
     words = {"family": FAMILY, "actor": "officer", "reason": "because", "clock": CLOCK}
     for path in (place.registry.database, place.registry.directory):
-        os.chmod(path, path.stat().st_mode & ~0o222)
+        path.chmod(path.stat().st_mode & ~0o222)
     try:
         models.record_registrations(place.lake, read_only, place.store, family=FAMILY, clock=CLOCK)
         for version in (1, 2):
@@ -169,7 +168,7 @@ def test_production_decides_and_scores_without_writing_the_registry(
         assert models.load_approved(place.lake, read_only, FAMILY).version == 1
     finally:
         for path in (place.registry.directory, place.registry.database):
-            os.chmod(path, path.stat().st_mode | 0o200)
+            path.chmod(path.stat().st_mode | 0o200)
     assert _bytes(place.registry.directory) == before
 
 
