@@ -52,7 +52,7 @@ def _path(argument: object) -> str | None:
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _ADDRESSES:
-        addresses.add(f"{event} {arguments[1:]!r}")
+        addresses.add(f"{event} {arguments!r}")
     for place in _PATHS.get(event, ()):
         path = _path(arguments[place])
         if path is not None:
