@@ -22,12 +22,11 @@ from paymentor_assets.models.learning.supervised import FittedModel
 FAMILY = "customer_ranking"
 
 #: Purpose code of "explicit consent for monitoring of the accounts" (Sahamati purpose codes): the
-#: only one under which collections may look at account-aggregator data.
+#: only one under which collections may look at account-aggregator data. The frame nulls that data
+#: where no consent covers it (features/purposes.py).
 AA_PURPOSE = "104"
 
-AA_IS_COVERED = f"coalesce(list_contains(string_split(p.aa_purposes, ';'), '{AA_PURPOSE}'), false)"
-
-_INCOME = f"(CASE WHEN {AA_IS_COVERED} THEN p.income_monthly ELSE p.declared_monthly_income END)"
+_INCOME = "coalesce(p.income_monthly, p.declared_monthly_income)"
 
 #: What falls due within the 30-day horizon, in the account's currency.
 DUE_30D = "(coalesce(a.overdue_amount, 0) + coalesce(a.emi_amount, 0))"
@@ -141,33 +140,30 @@ FEATURES: tuple[Feature, ...] = (
         f"p.total_emi_monthly / nullif({_INCOME}, 0)",
         "all instalments as a share of income",
     ),
-    profile("savings_rate", "the savings rate", needs_aa=True),
+    profile("savings_rate", "the savings rate"),
     Feature(
         "inflow_to_emi",
         "number",
         "p.monthly_inflow_mean / nullif(a.emi_amount, 0)",
         "monthly money in, in instalments",
-        needs_aa=True,
     ),
     Feature(
         "outflow_to_inflow",
         "number",
         "p.monthly_outflow_mean / nullif(p.monthly_inflow_mean, 0)",
         "money out as a share of money in",
-        needs_aa=True,
     ),
     Feature(
         "min_balance_to_emi",
         "number",
         "p.min_balance_30d / nullif(a.emi_amount, 0)",
         "the lowest balance within 30 days, in instalments",
-        needs_aa=True,
     ),
-    profile("bounce_count_90d", "bounce charges within 90 days", needs_aa=True),
-    profile("spend_share_rent", "the share of spending on rent", needs_aa=True),
-    profile("spend_share_groceries", "the share of spending on groceries", needs_aa=True),
-    profile("spend_share_cash", "the share of spending in cash", needs_aa=True),
-    profile("spend_share_emi", "the share of spending on instalments", needs_aa=True),
+    profile("bounce_count_90d", "bounce charges within 90 days"),
+    profile("spend_share_rent", "the share of spending on rent"),
+    profile("spend_share_groceries", "the share of spending on groceries"),
+    profile("spend_share_cash", "the share of spending in cash"),
+    profile("spend_share_emi", "the share of spending on instalments"),
     # interest
     profile("clickstream_events_30d", "visits to the lender's pages within 30 days"),
     profile("product_views_30d", "product pages viewed within 30 days"),
