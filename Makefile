@@ -62,10 +62,12 @@ test: dev-setup browser postgres lint ## Lint, type-check, validate and test eve
 dev-setup: setup $(VENV)/dev.stamp
 
 .PHONY: lint
-lint: dev-setup ## Format check, lint, strict types, import rules, definitions
+lint: dev-setup ## Format check, lint, strict types, SQL layout, dbt rules, definitions
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint dbt_project/models --processes 2 --nocolor --disable-progress-bar
+	@cd dbt_project && ../$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
 	@scripts_home=$$(mktemp -d); trap 'rm -rf "$$scripts_home"' EXIT; \
 	  PAYMENTOR_ENV=test PAYMENTOR_HOME="$$scripts_home" DAGSTER_HOME="$$scripts_home" \
 	  $(BIN)/dagster definitions validate -w workspace.yaml 2>&1 | grep -E 'Validation|ERROR|Error|rror:' ; \

@@ -27,7 +27,7 @@ def measured(module: str, part: str, *arguments: str) -> Measurement:
     done = subprocess.run(
         [sys.executable, "-m", module, "--part", part, *arguments],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         env=environment,
     )

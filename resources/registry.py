@@ -261,7 +261,9 @@ class ModelRegistry:
         )
         with tempfile.TemporaryDirectory() as scratch:
             for name, content in files.items():
-                (Path(scratch) / name).write_bytes(content)
+                path = Path(scratch) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
             client.log_artifacts(run_id, scratch, _ARTEFACT_PATH)
 
     def _ensure_model(self, client: Any, family: str) -> None:

@@ -1,8 +1,9 @@
 """`make proof`: the long counts, written to `docs/results/proof.md`.
 
 Random `kill -9` of ingestions: after each, an undisturbed run must end where a run that was never
-disturbed ends. And ten thousand spoiled files through the full commit. Instants and files come from
-seeded generators, so a failure can be looked at again.
+disturbed ends. Ten thousand spoiled files through the full commit. And a history of which every
+day's features are built when only that day's files are there, then looked back at. Instants and
+files come from seeded generators, so a failure can be looked at again.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.fuzz.through_commit import take_in_mutants
 from tests.integration.ingestion.test_crashes import end_state, first_delivery, second_delivery
+from tests.support.feature_replay import live_through
 from tests.support.killed import died_by_kill, ingest_in_a_process, steps_of
 from tests.support.landing_house import landing_house
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "proof.md"
+END = date(2026, 6, 30)
 
 
 def prepare(root: Path) -> None:
@@ -96,7 +99,30 @@ def take_in_all(count: int, seed: int, scratch: Path) -> tuple[Counter[str], flo
     return outcomes, time.monotonic() - begun
 
 
-def page(arguments: argparse.Namespace, kills: Kills, fuzzed: Counter[str], seconds: float) -> str:
+@dataclass(frozen=True)
+class Replay:
+    """Days lived through one by one, and those that looked otherwise from their future."""
+
+    days: int
+    unequal: tuple[date, ...]
+
+
+def replay(days: int, scratch: Path) -> Replay:
+    """Live through `days` days and compare each with the same day looked back at."""
+    looked_at = [END - timedelta(days=n) for n in reversed(range(days))]
+    lived, looked_back = live_through(
+        scratch, customers=60, days=days + 15, end=END, looked_at=looked_at
+    )
+    return Replay(days, tuple(day for day in looked_at if lived[day] != looked_back[day]))
+
+
+def page(
+    arguments: argparse.Namespace,
+    kills: Kills,
+    fuzzed: Counter[str],
+    seconds: float,
+    replayed: Replay,
+) -> str:
     """The results as Markdown."""
     after = "\n".join(f"| {step} | {n} |" for step, n in sorted(kills.after.items()))
     outcomes = "\n".join(f"| {code} | {n} |" for code, n in fuzzed.most_common())
@@ -131,6 +157,17 @@ counts, or the file was refused and the tables hold nothing of it.
 {outcomes}
 
 They took {seconds:.0f} s. Seed {arguments.seed}.
+
+## Days lived through
+
+A simulated lender's files come in the order in which they became known; the features of each day
+are built when only its files are there. Then the whole history is ingested at once and all days are
+built in one run.
+
+| what | count |
+|---|---|
+| days | {replayed.days} |
+| days of which any value of any feature table differs | {len(replayed.unequal)} |
 """
 
 
@@ -139,6 +176,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="how many ingestions to kill")
     parser.add_argument("--mutants", type=int, default=10_000, help="how many files to spoil")
+    parser.add_argument("--days", type=int, default=30, help="how many days to live through")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--page", type=Path, default=RESULTS, help="where to write the results")
     arguments = parser.parse_args()
@@ -146,8 +184,9 @@ def main() -> int:
         scratch = Path(folder)
         fuzzed, seconds = take_in_all(arguments.mutants, arguments.seed, scratch / "fuzz")
         kills = kill_ingestions(arguments.kills, arguments.seed, scratch)
-    arguments.page.write_text(page(arguments, kills, fuzzed, seconds))
-    return 1 if kills.unequal else 0
+        replayed = replay(arguments.days, scratch / "replay")
+    arguments.page.write_text(page(arguments, kills, fuzzed, seconds, replayed))
+    return 1 if kills.unequal or replayed.unequal else 0
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@
 {% macro tudf_history_character(written_off, days, asset_class) -%}
     case
         when {{ written_off }} > 0 then 'L'
-        when {{ days }} is not null then cast(cast(least(6, floor({{ days }} / 30)) as int) as string)
+        when {{ days }} is not null then cast(cast(least(6, floor(cast({{ days }} as double) / 30)) as int) as string)
         when {{ asset_class }} = '01' then '0'
         when {{ asset_class }} = '05' then '1'
         when {{ asset_class }} = '02' then '3'

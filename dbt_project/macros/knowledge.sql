@@ -6,9 +6,11 @@
     interval and is never read. -#}
 {% macro known_interval(keys) -%}
     _known_at as known_from,
-    lead(_known_at) over (
-        partition by {{ keys | join(', ') }}
-        order by _known_at asc nulls last, _file_id asc nulls last, _row_number asc nulls last
+    cast(
+        lead(_known_at) over (
+            partition by {{ keys | join(', ') }}
+            order by _known_at asc nulls last, _file_id asc nulls last, _row_number asc nulls last
+        ) as timestamp
     ) as known_until
 {%- endmacro %}
 

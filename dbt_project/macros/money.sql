@@ -2,9 +2,12 @@
     unknown or the denominator is zero. Sums stay DECIMAL: the sum of DOUBLEs depends on the order in
     which threads add. -#}
 {% macro ratio(numerator, denominator) -%}
-    round(
-        cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), cast(0 as double)),
-        6
+    cast(
+        round(
+            cast({{ numerator }} as double)
+            / nullif(cast({{ denominator }} as double), cast(0 as double)),
+            6
+        ) as double
     )
 {%- endmacro %}
 

@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 from paymentor_assets.audit.publications import newest, require
 from paymentor_assets.commands.console import facts, out
 from paymentor_assets.deployment import Deployment
+from paymentor_assets.features.purposes import covers_sql
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import registry
 from paymentor_assets.models.families import customer_ranking
+from paymentor_assets.offers.policy import load_policy
 from resources.duck import connect, iceberg_scan_sql, load_lake_extensions
 from resources.operational_schema import actions, deliveries, file_index
 
@@ -101,10 +103,30 @@ def _decisions(deployment: Deployment, lender: Lender, day: date) -> dict[str, o
         rules[f"  {verdict} {rule_id}"] = f"{count:,}"
     return {
         "accounts ranked": f"{rankings.table('decisions.customer_rankings').rows[iso]:,}",
+        **_aa_data(deployment, lender, day),
         "actions planned": f"{decisions.table('decisions.actions').rows[iso]:,}",
-        "offers": f"{decisions.table('decisions.offers').rows[iso]:,}",
+        "offers": f"{decisions.table('decisions.offers').rows[iso]:,}, {load_policy().offer_type}: "
+        "without account-aggregator data, whatever the consents",
         "candidates kept out, by rule": "",
         **rules,
+    }
+
+
+def _aa_data(deployment: Deployment, lender: Lender, day: date) -> dict[str, object]:
+    """Of how many customers the ranking sees account-aggregator data, and of how many not."""
+    features = require(deployment.lakehouse, "features", lender.lender_id, day)
+    purpose = customer_ranking.AA_PURPOSE
+    covered, others = _query(
+        deployment,
+        "features.customer_profile",
+        features.table("features.customer_profile").snapshot_id,
+        f"SELECT count(*) FILTER (WHERE {covers_sql(purpose)}), "
+        f"count(*) FILTER (WHERE NOT {covers_sql(purpose)}) FROM t "
+        f"WHERE lender_id = '{lender.lender_id}' AND as_of_date = DATE '{day.isoformat()}'",
+    )[0]
+    return {
+        "account-aggregator data": f"seen of {covered:,} customers with a consent for purpose "
+        f"{purpose}, not of {others:,} without",
     }
 
 

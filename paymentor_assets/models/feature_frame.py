@@ -1,7 +1,8 @@
 """The feature frame: one row an open account, one column a model feature.
 
-Training and scoring both come through here, over the same expressions; what differs is only which
-days are read. The frame still names account and customer; the extract drops them.
+Training and scoring both come through here, over the same expressions and the same view of
+account-aggregator data (features/purposes.py); what differs is only which days are read. The frame
+still names account and customer; the extract drops them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
 from paymentor_assets.models.families import customer_ranking as family
 from paymentor_assets.models.feature_spec import columns_read
 from resources.duck import connect
@@ -39,7 +41,7 @@ _ACCOUNT_COLUMNS = (
     "emi_amount",
     "outstanding_amount",
 )
-_PROFILE_COLUMNS = ("lender_id", "customer_id", "as_of_date")
+_PROFILE_COLUMNS = ("lender_id", "customer_id", "as_of_date", "aa_purposes")
 
 
 def account_columns() -> list[str]:
@@ -49,7 +51,7 @@ def account_columns() -> list[str]:
 
 def profile_columns() -> list[str]:
     """Columns of features.customer_profile that the frame reads."""
-    return sorted({*_PROFILE_COLUMNS, *columns_read(family.FEATURES, "p", family.AA_IS_COVERED)})
+    return sorted({*_PROFILE_COLUMNS, *columns_read(family.FEATURES, "p")})
 
 
 def build(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
@@ -64,7 +66,10 @@ def build(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
     """
     _require(accounts, account_columns(), "features.account_features")
     _require(profiles, profile_columns(), "features.customer_profile")
-    items = ",\n".join(feature.expression(family.AA_IS_COVERED) for feature in family.FEATURES)
+    items = ",\n".join(feature.expression for feature in family.FEATURES)
+    profile = profile_as_seen_sql(
+        "profiles", profile_columns(), family.AA_PURPOSE, tagged=aa_columns()
+    )
     with connect() as con:
         con.register("accounts", accounts)
         con.register("profiles", profiles)
@@ -77,7 +82,7 @@ def build(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
                    CAST(a.outstanding_amount AS DECIMAL(18, 2)) AS outstanding_amount,
                    {items}
             FROM accounts AS a
-            LEFT JOIN profiles AS p USING (lender_id, customer_id, as_of_date)
+            LEFT JOIN ({profile}) AS p USING (lender_id, customer_id, as_of_date)
             WHERE a.account_status = 'open'
             ORDER BY a.lender_id, a.as_of_date, a.account_id
             """

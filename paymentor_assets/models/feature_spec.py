@@ -21,22 +21,19 @@ class Feature:
     """One feature of a family.
 
     `sql` reads `a` (features.account_features) and `p` (features.customer_profile). `phrase` is how
-    a reason code names it. `needs_aa` marks values derived from account-aggregator data, which are
-    null unless a consent with the family's purpose covers the customer at the cut-off.
+    a reason code names it.
     """
 
     name: str
     kind: Kind
     sql: str
     phrase: str
-    needs_aa: bool = False
 
-    def expression(self, aa_is_covered: str) -> str:
-        """The select item, typed by kind, nulled where the consent does not cover it."""
-        typed = f"CAST({self.sql} AS {'DOUBLE' if self.kind == 'number' else 'VARCHAR'})"
-        if self.needs_aa:
-            typed = f"CASE WHEN {aa_is_covered} THEN {typed} END"
-        return f'{typed} AS "{self.name}"'
+    @property
+    def expression(self) -> str:
+        """The select item, typed by kind."""
+        kind = "DOUBLE" if self.kind == "number" else "VARCHAR"
+        return f'CAST({self.sql} AS {kind}) AS "{self.name}"'
 
 
 def columns_read(features: Sequence[Feature], alias: str, *also: str) -> list[str]:
@@ -55,6 +52,6 @@ def account(name: str, phrase: str) -> Feature:
     return Feature(name, "number", f"a.{name}", phrase)
 
 
-def profile(name: str, phrase: str, *, needs_aa: bool = False) -> Feature:
+def profile(name: str, phrase: str) -> Feature:
     """A number taken as it stands from features.customer_profile."""
-    return Feature(name, "number", f"p.{name}", phrase, needs_aa)
+    return Feature(name, "number", f"p.{name}", phrase)

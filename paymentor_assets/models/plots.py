@@ -9,7 +9,7 @@ from html import escape
 
 import numpy as np
 
-from paymentor_assets.models.boosting import Floats
+from paymentor_assets.models.learning.columns import Floats
 
 _WIDTH, _HEIGHT, _MARGIN = 420, 200, 30
 _BLUE, _GREY = "#4f43dd", "#9a9a9a"

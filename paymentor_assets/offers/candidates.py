@@ -13,6 +13,7 @@ from datetime import date, datetime
 import duckdb
 import pyarrow as pa
 
+from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
 from paymentor_assets.ids import deterministic_id_sql
 from paymentor_assets.offers.affordability import READ_FROM_PROFILE, affordability_sql
 from paymentor_assets.offers.policy import OfferPolicy
@@ -80,7 +81,11 @@ def offer_candidates(
         _good_standing(con, policy)
         _acceptance(con, policy)
         _prices(con, policy)
-        con.execute(f"CREATE TABLE able AS {affordability_sql(policy, 'profile', 'good_standing')}")
+        seen = profile_as_seen_sql(
+            "profile", READ_FROM_PROFILE, policy.aa_purpose, tagged=aa_columns()
+        )
+        able = affordability_sql(policy, f"({seen})", "good_standing")
+        con.execute(f"CREATE TABLE able AS {able}")
         return con.execute(_offers_sql(lender_id, day, known_until)).to_arrow_table().cast(OFFERS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from typing import Literal
 
 import orjson
 import yaml
@@ -66,8 +67,14 @@ class Product(_Strict):
 
 
 class OfferPolicy(_Strict):
-    """All of `policy.yaml`."""
+    """All of `policy.yaml`.
 
+    `aa_purpose` is the purpose of consent under which offers see account-aggregator data; the type
+    that there is, marketing, may have none.
+    """
+
+    offer_type: Literal["marketing"]
+    aa_purpose: None
     standing: Standing
     max_obligations_to_income: dict[str, float]
     acceptance: Acceptance

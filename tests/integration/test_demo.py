@@ -65,7 +65,14 @@ class Home:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     place = Home(tmp_path_factory.mktemp("demo"))
     said = place.run("demo", *ARGUMENTS)
-    for fact in ("files in", "rejected", "accounts ranked", "AUC on later days", "offers"):
+    for fact in (
+        "files in",
+        "rejected",
+        "accounts ranked",
+        "account-aggregator data",
+        "AUC on later days",
+        "offers",
+    ):
         assert fact in said
     for fact in ("actions planned", "messages sent", "events back", "Where to look next"):
         assert fact in said

@@ -9,7 +9,7 @@ select
     cast(account_type as string) as account_type,
     cast(account_sub_type as string) as account_sub_type,
     cast(currency as string) as currency,
-    cast(current_balance as decimal(18,2)) as current_balance,
+    cast(current_balance as decimal(18, 2)) as current_balance,
     cast(balance_at_utc as timestamp) as balance_at_utc,
     cast(opened_date as date) as opened_date,
     cast(status as string) as status,

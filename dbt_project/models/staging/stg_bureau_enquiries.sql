@@ -6,7 +6,7 @@ select
     cast(report_date as date) as report_date,
     cast(enquiry_date as date) as enquiry_date,
     cast(product as string) as product,
-    cast(amount as decimal(18,2)) as amount,
+    cast(amount as decimal(18, 2)) as amount,
     cast(currency as string) as currency,
     cast(_known_at as timestamp) as _known_at,
     cast(_file_id as string) as _file_id,

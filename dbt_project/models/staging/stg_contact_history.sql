@@ -9,7 +9,7 @@ select
     cast(outcome as string) as outcome,
     cast(is_randomised as boolean) as is_randomised,
     cast(assignment_probability as double) as assignment_probability,
-    cast(promise_amount as decimal(18,2)) as promise_amount,
+    cast(promise_amount as decimal(18, 2)) as promise_amount,
     cast(promise_date as date) as promise_date,
     cast(_known_at as timestamp) as _known_at,
     cast(_file_id as string) as _file_id,

@@ -5,7 +5,7 @@ select
     cast(customer_id as string) as customer_id,
     cast(value_date as date) as value_date,
     cast(paid_at_utc as timestamp) as paid_at_utc,
-    cast(amount as decimal(18,2)) as amount,
+    cast(amount as decimal(18, 2)) as amount,
     cast(currency as string) as currency,
     cast(method as string) as method,
     cast(status as string) as status,

@@ -107,7 +107,7 @@ def test_an_artefact_altered_before_approval_is_refused(
         _approve(place)
 
 
-@pytest.mark.parametrize("name", ["paid_30d.ubj", "metadata.json", "model_card.md"])
+@pytest.mark.parametrize("name", ["paid_30d/scorer.json", "metadata.json", "model_card.md"])
 def test_an_artefact_altered_after_approval_does_not_score(
     place: ModelLender, register: Register, name: str
 ) -> None:

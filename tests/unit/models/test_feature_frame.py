@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from paymentor_assets.features.purposes import aa_columns
 from paymentor_assets.models import feature_frame
 from paymentor_assets.models.families import customer_ranking as family
-from paymentor_assets.models.feature_spec import columns_read
+from paymentor_assets.models.feature_spec import Feature, columns_read
 from resources.errors import ContractError
 from tests.support.feature_days import feature_tables
 
@@ -31,6 +32,11 @@ def frame(features: dict[str, pa.Table]) -> pa.Table:
 
 def _with(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index(name), name, values)
+
+
+def _is_only_from_aa(feature: Feature) -> bool:
+    read = set(columns_read([feature], "p"))
+    return bool(read) and read <= aa_columns()
 
 
 def test_only_open_accounts_are_in_it_in_a_fixed_order(
@@ -63,9 +69,10 @@ def test_account_aggregator_values_need_a_consent_for_monitoring(
     frame = feature_frame.build(accounts, _with(profiles, "aa_purposes", purposes))
     number = [int(account[1:]) for account in frame.column("account_id").to_pylist()]
     is_covered = [i % 5 in (0, 4) for i in number]
-    for feature in family.FEATURES:
-        if feature.needs_aa:
-            assert [v is not None for v in frame.column(feature.name).to_pylist()] == is_covered
+    from_aa = [f.name for f in family.FEATURES if _is_only_from_aa(f)]
+    assert {"savings_rate", "inflow_to_emi", "spend_share_emi", "min_balance_to_emi"} <= {*from_aa}
+    for name in from_aa:
+        assert [v is not None for v in frame.column(name).to_pylist()] == is_covered, name
 
 
 def test_income_is_the_declared_one_without_consent(features: dict[str, pa.Table]) -> None:
@@ -108,14 +115,3 @@ def test_no_feature_reads_a_protected_or_identifying_column() -> None:
     assert not read & forbidden
     listed = " ".join(family.EXCLUDED)
     assert all(name in listed for name in forbidden)
-
-
-def test_features_from_account_aggregators_say_so() -> None:
-    from_aa = {
-        "savings_rate", "monthly_inflow_mean", "monthly_outflow_mean", "min_balance_30d",
-        "bounce_count_90d", "salary_day", "debt_to_income",
-    }  # fmt: skip
-    for feature in family.FEATURES:
-        read = set(columns_read([feature], "p"))
-        if read & from_aa or any(name.startswith("spend_share_") for name in read):
-            assert feature.needs_aa, feature.name

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from paymentor_assets.offers import candidates
 from paymentor_assets.offers.candidates import OfferInputs, offer_candidates
-from paymentor_assets.offers.policy import load_policy
+from paymentor_assets.offers.policy import OfferPolicy, load_policy
 from paymentor_assets.offers.pricing import amount_carried, amount_carried_sql, emi, emi_sql
 from resources.duck import connect
 from resources.errors import ContractError, UsageError
@@ -93,6 +95,19 @@ def test_the_amount_carried_is_the_inverse_of_the_instalment() -> None:
 def test_a_loan_without_substance_has_no_instalment(amount: str, rate: float, months: int) -> None:
     with pytest.raises(UsageError):
         emi(Decimal(amount), rate, months)
+
+
+def test_a_column_of_account_aggregators_would_be_null_for_marketing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever makes offers read such a column gets nothing from it, even under a consent."""
+    monkeypatch.setattr(candidates, "aa_columns", lambda: frozenset({"bureau_score"}))
+    assert _offers(_good()) == []
+
+
+def test_marketing_cannot_be_given_a_purpose() -> None:
+    with pytest.raises(ValidationError, match="aa_purpose"):
+        OfferPolicy.model_validate({**POLICY.model_dump(mode="json"), "aa_purpose": "103"})
 
 
 def test_account_aggregator_columns_change_nothing() -> None:

@@ -11,7 +11,10 @@ ranked as (
         statements.*,
         row_number() over (
             partition by
-                statements.as_of_date, statements.customer_id, statements.channel, statements.purpose
+                statements.as_of_date,
+                statements.customer_id,
+                statements.channel,
+                statements.purpose
             order by
                 statements.effective_at_utc desc nulls last,
                 -- Two statements of one instant: the withdrawal counts.

@@ -14,6 +14,7 @@ ranked as (
         row_number() over (
             partition by answers.as_of_date, answers.phone_token, answers.consent_date
             order by answers.checked_at_utc desc nulls last
+            -- unique: the key of a version is the partition and this instant.
         ) as recency
     from answers
 )

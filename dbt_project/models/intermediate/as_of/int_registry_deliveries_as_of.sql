@@ -21,5 +21,5 @@ select
     as_of_date,
     feed,
     delivered_date,
-    {{ days_between('delivered_date', 'as_of_date') }} as age_days
+    cast({{ days_between('delivered_date', 'as_of_date') }} as int) as age_days
 from newest

@@ -19,6 +19,7 @@ ranked as (
                 answers.header_id,
                 answers.content_template_id
             order by answers.scrubbed_at_utc desc nulls last
+            -- unique: the key of a version is the partition and this instant.
         ) as recency
     from answers
 )

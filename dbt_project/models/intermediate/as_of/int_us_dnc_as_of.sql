@@ -47,7 +47,10 @@ ranked as (
         row_number() over (
             partition by days.as_of_date, statements.phone_token
             -- Added and deleted on one day: the registration counts.
-            order by statements.stated_date desc nulls last, statements.change asc nulls last
+            order by
+                statements.stated_date desc nulls last,
+                statements.change asc nulls last,
+                statements.area_code asc nulls last  -- unique: what still ties says the same
         ) as recency
     from days
     inner join statements

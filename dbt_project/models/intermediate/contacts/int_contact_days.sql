@@ -39,6 +39,6 @@ select
     cast(sum(case when is_randomised then 1 else 0 end) as int) as randomised_attempts,
     cast(sum(case when is_randomised and is_engaged then 1 else 0 end) as int)
         as randomised_engaged,
-    max(contacted_at_utc) as last_attempt_at_utc
+    cast(max(contacted_at_utc) as timestamp) as last_attempt_at_utc
 from attempts
 group by customer_id, time_zone, channel, contact_date, daypart, known_from, known_until

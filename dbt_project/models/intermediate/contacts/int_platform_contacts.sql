@@ -23,17 +23,19 @@ select
     events.customer_id,
     events.account_id,
     events.channel,
-    min(events.occurred_at_utc) as contacted_at_utc,
-    min(events.event_date) as contact_date,
+    cast(min(events.occurred_at_utc) as timestamp) as contacted_at_utc,
+    cast(min(events.event_date) as date) as contact_date,
     {%- for event_type in ['opened', 'clicked', 'replied', 'answered'] %}
-    min(case when events.event_type = '{{ event_type }}' then events.event_date end)
+    cast(min(case when events.event_type = '{{ event_type }}' then events.event_date end) as date)
         as {{ event_type }}_date,
     {%- endfor %}
-    max(
-        case
-            when events.event_type in ('opened', 'clicked', 'replied', 'answered')
-                then events.occurred_at_utc
-        end
+    cast(
+        max(
+            case
+                when events.event_type in ('opened', 'clicked', 'replied', 'answered')
+                    then events.occurred_at_utc
+            end
+        ) as timestamp
     ) as last_engaged_at_utc
 from {{ ref('int_as_of_dates') }} as days
 inner join events

@@ -18,6 +18,7 @@ states as (
         lead(instants.known_from) over (
             partition by instants.report_id, instants.currency
             order by instants.known_from asc nulls last
+            -- unique: instants are distinct.
         ) as state_until
     from (select distinct report_id, currency, known_from from tradelines) as instants
 ),

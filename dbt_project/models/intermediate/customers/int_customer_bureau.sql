@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 with
 
 reports as (
@@ -75,7 +76,8 @@ enquiry_counts as (
         as_of_date,
         customer_id
         {%- for length in [7, 30, 90, 180] %},
-        sum(case when span_days <= {{ length }} then enquiries else 0 end) as enquiries_{{ length }}d
+        sum(case when span_days <= {{ length }} then enquiries else 0 end)
+            as enquiries_{{ length }}d
         {%- for product in credit_products() + ['other'] %},
         sum(
             case
@@ -119,8 +121,10 @@ lines as (
         end as bureau_source,
         coalesce(subjects.bureau_report_date, furnished.report_date) as lines_date
         {%- for column in tradeline_columns() %},
-        case when subjects.report_id is not null then totals.{{ column }} else furnished.{{ column }} end
-            as {{ column }}
+        case
+            when subjects.report_id is not null then totals.{{ column }}
+            else furnished.{{ column }}
+        end as {{ column }}
         {%- endfor %}
     from subjects
     left join {{ ref('int_bureau_report_totals') }} as totals
@@ -162,8 +166,8 @@ select
         as roll_forward_rate_12m,
     {{ ratio('lines.months_cured_12m', 'lines.months_late_12m') }} as cure_rate_12m,
     cast(
-        lines.first_late_months_ago + {{ full_months_between('lines.lines_date', 'lines.as_of_date') }}
-        as int
+        lines.first_late_months_ago
+        + {{ full_months_between('lines.lines_date', 'lines.as_of_date') }} as int
     ) as months_since_first_delinquency,
     lines.first_delinquency_month_on_book,
     -- A customer with a report and without enquiries in it has none; without a report it is unknown.

@@ -34,7 +34,7 @@ aged as (
             when age_days < 90 then 90
             else 180
         end as span_days,
-        cast(floor(fetched_age_days / 30) as int) as month
+        cast(floor(cast(fetched_age_days as double) / 30) as int) as month
     from used
 ),
 
@@ -80,7 +80,8 @@ totals as (
         {%- endfor %}
         -- Months are 30 days; a history shorter than the window is not diluted over days before it.
         least(90, greatest(30, max(oldest_age_days) + 1)) as observed_days,
-        least(6, cast(floor((max(oldest_fetched_age_days) + 1) / 30) as int)) as months
+        least(6, cast(floor(cast(max(oldest_fetched_age_days) + 1 as double) / 30) as int))
+            as months
     from spans
     group by as_of_date, customer_id
 ),
@@ -109,6 +110,7 @@ usual_days as (
         row_number() over (
             partition by as_of_date, customer_id
             order by count(*) desc nulls last, extract(day from value_date) asc nulls last
+            -- unique: a day of the month is one group.
         ) as commonness
     from used
     where {{ condition }}
@@ -132,7 +134,8 @@ before_instalments as (
     select
         instalments.as_of_date,
         instalments.customer_id,
-        min(least(instalments.balance_before_emi, earlier.min_balance)) as min_balance_before_emi_90d
+        min(least(instalments.balance_before_emi, earlier.min_balance))
+            as min_balance_before_emi_90d
     from used as instalments
     left join used as earlier
         on instalments.as_of_date = earlier.as_of_date
@@ -181,19 +184,23 @@ select
     {{ money('totals.min_balance_' ~ length ~ 'd') }} as min_balance_{{ length }}d,
     {%- endfor %}
     {%- for flow in ['inflow', 'outflow'] %}
-    {{ volatility_of_months('totals.' ~ flow, 'totals.months') }} as {{ flow }}_volatility,
-    {{ trend_of_months('totals.' ~ flow, 'totals.months') }} as {{ flow }}_trend,
+    cast({{ volatility_of_months('totals.' ~ flow, 'totals.months') }} as double)
+        as {{ flow }}_volatility,
+    cast({{ trend_of_months('totals.' ~ flow, 'totals.months') }} as double) as {{ flow }}_trend,
     {%- endfor %}
-    case
-        when totals.months >= 1
-            then {{ ratio(
-                sum_of_months(
-                    'totals.salary', 'totals.months', 'case when {value} > 0 then 1 else 0 end'
-                ),
-                'totals.months'
-            ) }}
-    end as income_regularity,
-    {{ volatility_of_months('totals.salary', 'totals.months') }} as salary_volatility,
+    cast(
+        case
+            when totals.months >= 1
+                then {{ ratio(
+                    sum_of_months(
+                        'totals.salary', 'totals.months', 'case when {value} > 0 then 1 else 0 end'
+                    ),
+                    'totals.months'
+                ) }}
+        end as double
+    ) as income_regularity,
+    cast({{ volatility_of_months('totals.salary', 'totals.months') }} as double)
+        as salary_volatility,
     {{ money('round(' ~ ratio(
         '(totals.spend_' ~ fixed_obligations() | join('_90d + totals.spend_') ~ '_90d) * 30',
         'totals.observed_days'

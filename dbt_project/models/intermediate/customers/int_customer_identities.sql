@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- Which customer a record of a source belongs to, and what says so. Tokens of one kind are made with
 -- one key, so equal tokens mean equal values, whatever feed they came in.
 --
