@@ -235,7 +235,7 @@ def quick(score: Callable[[], object] | None, rows: int = PROBE_ROWS) -> Finding
     """CPU time of scoring `rows` rows, which `score` does."""
     name = "latency"
     if score is None:
-        return Finding(name, "not measured", "the artefact cannot be scored without its events")
+        return Finding(name, "not measured", "the family does not learn from outcomes")
     score()  # the first call loads libraries
     begun = time.process_time()
     score()

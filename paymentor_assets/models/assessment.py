@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from paymentor_assets.models import approval_checks, artefact
 from paymentor_assets.models.approval_checks import Finding
 from paymentor_assets.models.artefact import ModelArtefact
+from paymentor_assets.models.learning.supervised import FittedModel
 from resources.errors import ApprovalError
 
 
@@ -51,7 +50,9 @@ def refuse_failed(findings: list[Finding], what: str, despite: str | None) -> No
         )
 
 
-def _scoring(model: ModelArtefact) -> Callable[[], object]:
-    columns = len(model.encoder.owners)
-    matrix = np.zeros((approval_checks.PROBE_ROWS, columns), dtype=np.float32)
-    return lambda: [target.predict(matrix) for target in model.targets.values()]
+def _scoring(model: ModelArtefact) -> Callable[[], object] | None:
+    learned = [fitted for fitted in model.targets.values() if isinstance(fitted, FittedModel)]
+    probes = [fitted.schema.probe(approval_checks.PROBE_ROWS) for fitted in learned]
+    if not learned:
+        return None
+    return lambda: [fitted.predict(probe) for fitted, probe in zip(learned, probes, strict=True)]
