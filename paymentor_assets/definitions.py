@@ -21,6 +21,7 @@ from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
+from paymentor_assets.rankings import monitoring_assets as monitoring
 from paymentor_assets.settings import Settings
 from paymentor_assets.strategies import assets as strategies
 from sensors.production import build_sensors
@@ -44,6 +45,7 @@ def build_defs(
             models.trained_model,
             models.model_approvals,
             rankings.rankings,
+            monitoring.monitoring,
             strategies.planned_day,
             *engagement.DISPATCH_ASSETS,
             *audit.ASSETS,

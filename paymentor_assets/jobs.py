@@ -62,6 +62,11 @@ def production_jobs() -> list[Any]:
             description="Plan one day: features, rankings, gate, strategies, actions, offers.",
         ),
         define_asset_job(
+            "monitoring",
+            selection=AssetSelection.assets("models/monitoring"),
+            description="Measure how far a ranked day is from what its model learned.",
+        ),
+        define_asset_job(
             "dispatch",
             selection=_DISPATCH,
             description="Carry out a planned day: gate again, send, record.",
