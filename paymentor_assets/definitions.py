@@ -24,6 +24,7 @@ from paymentor_assets.rankings import assets as rankings
 from paymentor_assets.rankings import monitoring_assets as monitoring
 from paymentor_assets.settings import Settings
 from paymentor_assets.strategies import assets as strategies
+from paymentor_assets.strategies import inventory_assets as inventory
 from sensors.production import build_sensors
 from sensors.upkeep import build_schedules
 
@@ -47,6 +48,7 @@ def build_defs(
             rankings.rankings,
             monitoring.monitoring,
             strategies.planned_day,
+            inventory.model_inventory,
             *engagement.DISPATCH_ASSETS,
             *audit.ASSETS,
         ],

@@ -53,8 +53,8 @@ def production_jobs() -> list[Any]:
         ),
         define_asset_job(
             "approvals",
-            selection=AssetSelection.assets("models/approvals"),
-            description="Write down which model versions exist and which may score.",
+            selection=AssetSelection.assets("models/approvals", "models/inventory"),
+            description="Write down which model versions exist, which may score, and what decides.",
         ),
         define_asset_job(
             "daily",

@@ -26,6 +26,8 @@ MONITORS = {
     "5 points beyond chance.",
     LIFT: "Over a week of known outcomes, the tenth called most likely pays no less than the rest.",
 }
+#: These need outcomes, which are known weeks later; the others need the training reference.
+OF_OUTCOMES = (CALIBRATION, LIFT)
 
 MONITORING = TableContract(
     name="models.monitoring",
