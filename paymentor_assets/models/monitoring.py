@@ -55,15 +55,15 @@ def score_psi(before: Floats, now: Floats) -> float:
     return _shift(np.searchsorted(edges, before), np.searchsorted(edges, now))
 
 
-def psi_alarm(before: int, now: int) -> float:
-    """The PSI from which on two samples of these sizes are another population.
+def psi_alarm(before: int, now: int, groups: int) -> float:
+    """The PSI from which on two samples of these sizes and numbers of groups differ.
 
-    ALARM, or what chance alone stays below in 999 of 1,000 comparisons of SCORE_BINS groups: PSI
-    times the harmonic size is chi-square (Yurdakul and Naranjo 2020).
+    ALARM, or what chance alone stays below in 999 of 1,000 comparisons: PSI over the sum of both
+    sizes' inverses is chi-square (Yurdakul and Naranjo 2020).
     """
     from scipy.stats import chi2
 
-    return max(ALARM, float(chi2.ppf(0.999, SCORE_BINS - 1)) * (1 / before + 1 / now))
+    return max(ALARM, float(chi2.ppf(0.999, groups - 1)) * (1 / before + 1 / now))
 
 
 def drift(

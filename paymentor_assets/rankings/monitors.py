@@ -22,6 +22,7 @@ from paymentor_assets.models import artefact, evaluation, feature_frame, monitor
 from paymentor_assets.models.artefact import ModelArtefact
 from paymentor_assets.models.families import customer_ranking as family
 from paymentor_assets.models.learning.columns import Floats
+from paymentor_assets.models.learning.designs import FEW_VALUES
 from paymentor_assets.models.monitoring_table import (
     CALIBRATION,
     FEATURE_PSI,
@@ -46,6 +47,8 @@ RANKINGS_STAGE = "rankings"
 REFERENCE_DAYS = 4
 #: Evenly spaced rows of each side: a PSI of more says the same.
 SAMPLE_ROWS = 20_000
+#: Groups of a feature at most, but for categories of many values: its few values, and missing.
+FEATURE_GROUPS = FEW_VALUES + 1
 WEEK = timedelta(days=7)
 MOST_MORE_MISSING = 0.10
 MOST_RATE_GAP = 0.05
@@ -114,27 +117,35 @@ def _against_reference(lake: Lakehouse, scored: Scored) -> list[dict[str, Any]]:
     names = [feature.name for feature in family.FEATURES]
     one, other = (frame.select(names).to_pandas() for frame in (before, now))
     about = {"row_count": now.num_rows, "first_date": scored.day, "last_date": scored.day}
-    measures = [*_spread(one, other), *_missing(one, other)]
+    # The days of the reference repeat the same borrowers: they are evidence once.
+    borrowers = max(1, before.num_rows // len(days))
+    measures = [*_spread(one, other, borrowers), *_missing(one, other)]
     reference = predict(scored.model, before)
     for score, (target, _) in _SCORES.items():
         published = scored.rows.column(score).to_numpy()
         value = monitoring.score_psi(reference[target], published)
-        measures.append(_psi(SCORE_PSI, score, value, len(reference[target]), len(published)))
+        threshold = monitoring.psi_alarm(borrowers, len(published), monitoring.SCORE_BINS)
+        measures.append(_psi(SCORE_PSI, score, value, threshold))
     return [{**about, **measure} for measure in measures]
 
 
-def _spread(before: pd.DataFrame, now: pd.DataFrame) -> list[dict[str, Any]]:
+def _spread(before: pd.DataFrame, now: pd.DataFrame, borrowers: int) -> list[dict[str, Any]]:
     usable = [name for name in before if before[name].notna().any() and now[name].notna().any()]
     psi: Mapping[str, float] = {}
     if usable:
         psi = monitoring.drift(before[usable], now[usable], what=family.FAMILY).features
     return [
-        _psi(FEATURE_PSI, str(name), psi.get(str(name)), len(before), len(now)) for name in before
+        _psi(
+            FEATURE_PSI,
+            str(name),
+            psi.get(str(name)),
+            monitoring.psi_alarm(borrowers, len(now), FEATURE_GROUPS),
+        )
+        for name in before
     ]
 
 
-def _psi(monitor: str, subject: str, value: float | None, one: int, other: int) -> dict[str, Any]:
-    threshold = monitoring.psi_alarm(one, other)
+def _psi(monitor: str, subject: str, value: float | None, threshold: float) -> dict[str, Any]:
     return {
         "monitor": monitor,
         "subject": subject,

@@ -118,7 +118,6 @@ def test_what_moves_raises_its_alarm(ranked: ModelLender) -> None:
     assert _alarms(ranked) >= {
         ("feature_psi", "days_past_due"),
         ("missing_rate", "days_past_due"),
-        ("score_psi", "p_pay_30d"),
         ("calibration", "p_pay_30d"),
     }
 
