@@ -21,9 +21,12 @@ from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
+from paymentor_assets.rankings import monitoring_assets as monitoring
 from paymentor_assets.settings import Settings
 from paymentor_assets.strategies import assets as strategies
-from sensors import build_schedules, build_sensors
+from paymentor_assets.strategies import inventory_assets as inventory
+from sensors.production import build_sensors
+from sensors.upkeep import build_schedules
 
 
 def build_defs(
@@ -43,7 +46,9 @@ def build_defs(
             models.trained_model,
             models.model_approvals,
             rankings.rankings,
+            monitoring.monitoring,
             strategies.planned_day,
+            inventory.model_inventory,
             *engagement.DISPATCH_ASSETS,
             *audit.ASSETS,
         ],

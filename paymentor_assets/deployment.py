@@ -138,8 +138,8 @@ class Deployment:
 
     @cached_property
     def registry(self) -> ModelRegistry:
-        """The model registry."""
-        return ModelRegistry(self.settings.registry_dir)
+        """The model registry, for reading: model development alone writes it (docs/adr/0019)."""
+        return ModelRegistry(self.settings.registry_dir, may_write=False)
 
     @cached_property
     def notifier(self) -> Notifier:

@@ -53,13 +53,18 @@ def production_jobs() -> list[Any]:
         ),
         define_asset_job(
             "approvals",
-            selection=AssetSelection.assets("models/approvals"),
-            description="Write down which model versions exist and which may score.",
+            selection=AssetSelection.assets("models/approvals", "models/inventory"),
+            description="Write down which model versions exist, which may score, and what decides.",
         ),
         define_asset_job(
             "daily",
             selection=_DAY,
             description="Plan one day: features, rankings, gate, strategies, actions, offers.",
+        ),
+        define_asset_job(
+            "monitoring",
+            selection=AssetSelection.assets("models/monitoring"),
+            description="Measure how far a ranked day is from what its model learned.",
         ),
         define_asset_job(
             "dispatch",

@@ -1,7 +1,7 @@
 """The second code location: model development. It trains, and registers what it trained.
 
 Only assembles. It knows its own folder and the registry, no production path and no key; what it
-learns from was put into its folder by production's `models/training_extract`.
+learns from and acts on was put into its folder by production: the extract, approvals, monitoring.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from paymentor_assets.asset_metadata import DATA_ENGINEERING
+from paymentor_assets.asset_metadata import DATA_ENGINEERING, RISK
+from paymentor_assets.models.alias_assets import champion_aliases
 from paymentor_assets.models.development import DevelopmentSettings
 from paymentor_assets.models.training_assets import TRAINING_EXTRACT, customer_ranking
 from resources.clock import SystemClock
 from resources.registry import ModelRegistry
+from sensors.development import (
+    MIRROR_JOB,
+    build_development_schedules,
+    build_development_sensors,
+)
 
 #: Produced by the production location; named here so that the lineage is whole.
 training_extract = dg.AssetSpec(
@@ -25,10 +31,25 @@ training_extract = dg.AssetSpec(
     description="De-identified rows, published here by the production location.",
 )
 
+#: Decided in production and handed over here; named for the lineage as well.
+approvals = dg.AssetSpec(
+    ["models", "approvals"],
+    group_name="models",
+    owners=[RISK],
+    kinds={"iceberg"},
+    description="Who allowed which version to score, handed over by the production location.",
+)
+
 train_customer_ranking = dg.define_asset_job(
     "train_customer_ranking",
     selection=[customer_ranking],
     description="Train customer ranking on the newest extract and register the result.",
+)
+
+mirror_approvals = dg.define_asset_job(
+    MIRROR_JOB,
+    selection=[champion_aliases],
+    description="Point MLflow's aliases at the versions in force.",
 )
 
 
@@ -39,8 +60,10 @@ def build_defs(
     """The definitions of model development; reads nothing but the environment."""
     settings = settings or DevelopmentSettings.load()
     return dg.Definitions(
-        assets=[customer_ranking, training_extract],
-        jobs=[train_customer_ranking],
+        assets=[customer_ranking, champion_aliases, training_extract, approvals],
+        jobs=[train_customer_ranking, mirror_approvals],
+        schedules=build_development_schedules(settings, train_customer_ranking.name),
+        sensors=build_development_sensors(settings, train_customer_ranking.name),
         resources={
             "development": settings,
             "registry": ModelRegistry(settings.registry_dir),

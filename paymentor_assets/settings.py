@@ -127,7 +127,7 @@ class Settings:
                 "PAYMENTOR_OPERATIONAL_URL", f"sqlite:///{home}/operational.db"
             ),
             vault_url=env.get("PAYMENTOR_VAULT_URL", f"sqlite:///{home}/vault.db"),
-            is_automation_on=_automation(env, environment),
+            is_automation_on=is_automation_on(env),
             ui_url=env.get("PAYMENTOR_UI_URL", "http://127.0.0.1:3000"),
             landing_url=env.get("PAYMENTOR_LANDING_URL") or None,
             sftp_key_file=_path(env, "PAYMENTOR_SFTP_KEY_FILE"),
@@ -225,10 +225,15 @@ def _environment(name: str) -> Environment:
         ) from None
 
 
-def _automation(env: Mapping[str, str], environment: Environment) -> bool:
+def is_automation_on(env: Mapping[str, str]) -> bool:
+    """Whether sensors and schedules start by themselves, in either code location.
+
+    `PAYMENTOR_AUTOMATION` decides, and where it is absent the environment does. Raises
+    SettingsError when either is unknown.
+    """
     value = env.get("PAYMENTOR_AUTOMATION")
     if value is None:
-        return AUTOMATION_IS_ON[environment]
+        return AUTOMATION_IS_ON[_environment(env.get("PAYMENTOR_ENV", Environment.LOCAL.value))]
     if value not in ("on", "off"):
         raise SettingsError(f"PAYMENTOR_AUTOMATION={value!r}; it is either 'on' or 'off'.")
     return value == "on"

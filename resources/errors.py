@@ -97,6 +97,10 @@ class ApprovalError(PayMentorError):
     """A model approval was asked for or relied upon, and the record does not support it."""
 
 
+class RegistryError(PayMentorError):
+    """The model registry does not answer, or may not be written from here."""
+
+
 class NoApprovedModel(ApprovalError):
     """No version of a model family is approved for scoring."""
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DatabaseError
 
 from resources.clock import Clock
 from resources.crash_points import reach, register
-from resources.errors import NotFound
+from resources.errors import NotFound, RegistryError
 
 register(
     "models.register.after_run",
@@ -53,10 +54,15 @@ class RegisteredVersion:
 
 
 class ModelRegistry:
-    """Registered models under one folder: `mlflow.db` and `artifacts/<run>/artifacts/model/`."""
+    """Registered models under one folder: `mlflow.db` and `artifacts/<run>/artifacts/model/`.
 
-    def __init__(self, directory: Path) -> None:
+    `may_write` is False in production: there every writing method raises RegistryError. Reading
+    raises it when the database is there and does not answer.
+    """
+
+    def __init__(self, directory: Path, *, may_write: bool = True) -> None:
         self.directory = directory
+        self._may_write = may_write
 
     @property
     def database(self) -> Path:
@@ -69,6 +75,10 @@ class ModelRegistry:
         return f"sqlite:///{self.database}"
 
     # reading, without MLflow
+
+    def families(self) -> list[str]:
+        """Names of all registered models, in order."""
+        return [name for (name,) in self._query("SELECT name FROM registered_models ORDER BY name")]
 
     def versions(self, family: str) -> list[RegisteredVersion]:
         """All versions, oldest first; empty when nothing was registered."""
@@ -131,8 +141,15 @@ class ModelRegistry:
     def _query(self, sql: str, **parameters: str) -> list[Any]:
         if not self.database.exists():
             return []
-        with self._reader.connect() as connection:
-            return list(connection.execute(text(sql), parameters))
+        try:
+            with self._reader.connect() as connection:
+                return list(connection.execute(text(sql), parameters))
+        except DatabaseError as error:
+            about = ", ".join(parameters.values()) or "its models"
+            raise RegistryError(
+                f"The model registry {self.database} does not answer about {about}: {error.orig}. "
+                "Restore the file or its permissions; nothing scores without it."
+            ) from error
 
     # writing, with MLflow
 
@@ -203,6 +220,11 @@ class ModelRegistry:
             client.set_registered_model_alias(family, alias, str(version))
 
     def _client(self) -> Any:
+        if not self._may_write:
+            raise RegistryError(
+                f"The model registry {self.directory} is open for reading only: production never "
+                "writes it. Register and alias in the model_development location."
+            )
         # MLflow reads these when it is imported: no telemetry, no chatter about migrations.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -239,7 +261,9 @@ class ModelRegistry:
         )
         with tempfile.TemporaryDirectory() as scratch:
             for name, content in files.items():
-                (Path(scratch) / name).write_bytes(content)
+                path = Path(scratch) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
             client.log_artifacts(run_id, scratch, _ARTEFACT_PATH)
 
     def _ensure_model(self, client: Any, family: str) -> None:

@@ -2,10 +2,6 @@
 
 Sensors decide *whether* to start, from evidence in the data and in Dagster's own record of runs.
 They do no work themselves, and they never rely on run keys: a used run key blocks its work for
-ever, also when the run failed. Only the two `definitions` modules import this package.
+ever, also when the run failed. Only the two code locations import this package: production its
+`production` and `upkeep`, model development its `development`.
 """
-
-from sensors.production import build_sensors
-from sensors.upkeep import build_schedules
-
-__all__ = ["build_schedules", "build_sensors"]

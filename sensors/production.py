@@ -9,6 +9,7 @@ from sensors.daily import build_cutoff_sensor
 from sensors.dispatch import build_dispatch_sensor
 from sensors.engagement_stream import build_engagement_stream_sensor
 from sensors.landing import build_landing_sensor
+from sensors.monitoring import build_monitoring_sensor
 from sensors.notifications import build_completion_sensor, build_failure_sensor
 from sensors.runs import JobNames
 
@@ -30,6 +31,7 @@ def build_sensors(
         build_engagement_stream_sensor(settings, names),
         build_cutoff_sensor(settings, names),
         build_dispatch_sensor(settings, names),
+        build_monitoring_sensor(settings),
         build_completion_sensor(settings, names, ui_url),
         build_failure_sensor(settings, ui_url),
     ]

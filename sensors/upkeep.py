@@ -16,6 +16,8 @@ NIGHTLY = "40 2 * * *"
 #: Before the upkeep, which frees the files of what was deleted.
 BEFORE_UPKEEP = "10 2 * * *"
 HOURLY = "20 * * * *"
+#: Sundays, before model development's weekly training.
+WEEKLY = "20 3 * * 0"
 #: Well before the full hours at which days usually close, so that a run's files are in by then.
 CONNECTORS = "5,35 * * * *"
 
@@ -44,6 +46,14 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             default_status=status,
             tags=single_flight("audit"),
             description="Copies the ledger to the lakehouse and keeps the tables in shape.",
+        ),
+        dg.ScheduleDefinition(
+            name="training_extract_schedule",
+            job_name="training_extract",
+            cron_schedule=WEEKLY,
+            default_status=status,
+            tags=single_flight("training_extract"),
+            description="Hands model development the week's rows, without identities.",
         ),
         dg.ScheduleDefinition(
             name="approvals_schedule",

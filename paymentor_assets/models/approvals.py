@@ -40,6 +40,10 @@ APPROVALS = TableContract(
             column("reason", pa.string(), "Why, in the actor's words."),
             column("trainer", pa.string(), "Who trained the version."),
             column("at_utc", TIMESTAMP, "When, by the clock of the command or run."),
+            column(
+                "checks", pa.string(), "JSON list of checks and figures; null but for approvals."
+            ),
+            column("despite", pa.string(), "Why it was approved although a check failed, or null."),
         ]
     ),
     # Two decisions at once must not both believe they are the last; the loser reads again.
@@ -59,6 +63,9 @@ class ApprovalEvent:
     reason: str
     trainer: str
     at_utc: datetime
+    #: Of an approval: a JSON list of `approval_checks.Finding`.
+    checks: str | None = None
+    despite: str | None = None
     sequence: int = 0
 
     @property
@@ -71,11 +78,12 @@ class ApprovalEvent:
 
 def event(
     *, family: str, version: int, artefact_sha256: str, state: State, actor: str, reason: str,
-    trainer: str, clock: Clock,
+    trainer: str, clock: Clock, checks: str | None = None, despite: str | None = None,
 ) -> ApprovalEvent:  # fmt: skip
     """An event that happens now, by `clock`."""
+    at_utc = naive_utc(clock.now())
     return ApprovalEvent(
-        family, version, artefact_sha256, state, actor, reason, trainer, naive_utc(clock.now())
+        family, version, artefact_sha256, state, actor, reason, trainer, at_utc, checks, despite
     )
 
 
@@ -85,6 +93,13 @@ def history(lake: Lakehouse, family: str) -> list[ApprovalEvent]:
         return []
     rows = lake.scan(APPROVALS.name, row_filter=EqualTo("family", family)).to_pylist()
     return [_from_row(row) for row in sorted(rows, key=lambda row: row["sequence"])]
+
+
+def families(lake: Lakehouse) -> list[str]:
+    """Families about which anything was ever recorded, in order of name."""
+    if not lake.exists(APPROVALS.name):
+        return []
+    return sorted(set(lake.scan(APPROVALS.name, columns=("family",)).column(0).to_pylist()))
 
 
 def states(events: Sequence[ApprovalEvent]) -> dict[int, ApprovalEvent]:

@@ -1,5 +1,6 @@
-"""The artefact: a folder of boosters (UBJ) and JSON, without a pickle, named by its own hash.
+"""The artefact: one version of a family, a folder without a pickle, named by its own hash.
 
+It holds one fitted model a target, each as the family's own files in a folder of the target's name.
 The hash covers every file, so that what was approved is what scores. Nothing in the folder depends
 on when or where it was made: the same rows, seed and code give the same hash.
 """
@@ -7,60 +8,71 @@ on when or where it was made: the same rows, seed and code give the same hash.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pandas as pd
 import yaml
 
-from paymentor_assets.models import boosting
-from paymentor_assets.models.boosting import Floats, Task
-from paymentor_assets.models.calibration import Calibration
-from paymentor_assets.models.encoding import Encoder, Matrix
+from paymentor_assets.models.families import customer_segmentation, user_affinity
+from paymentor_assets.models.families.customer_segmentation import Segmentation
+from paymentor_assets.models.families.user_affinity import Affinity
+from paymentor_assets.models.learning import affinity, supervised
+from paymentor_assets.models.learning.columns import Floats
+from paymentor_assets.models.learning.supervised import FittedModel
 from resources.errors import ApprovalError
 
-FORMAT = 1
+Fitted = FittedModel | Segmentation | Affinity
+
+FORMAT = 2
 METADATA_FILE = "metadata.json"
 CARD_FILE = "model_card.md"
 #: MLflow's description of a model, so that its UI and tools show the signature.
 MLMODEL_FILE = "MLmodel"
+#: Decimals of a prediction.
+DECIMALS = 6
 
-
-@dataclass(frozen=True)
-class TargetModel:
-    """One booster with its calibration."""
-
-    task: Task
-    horizon_days: int
-    rounds: int
-    booster: Any
-    calibration: Calibration
-
-    def predict(self, matrix: Matrix) -> Floats:
-        """Calibrated probability or share, rounded to 6 decimals, shape (rows,)."""
-        predicted = self.calibration.apply(boosting.margin(self.booster, matrix))
-        rounded: Floats = predicted.round(6)
-        return rounded
+_READERS: Mapping[str, Callable[[Mapping[str, bytes]], Fitted]] = {
+    "outcomes": supervised.from_files,
+    "segments": customer_segmentation.from_files,
+    "affinity": user_affinity.from_files,
+}
 
 
 @dataclass(frozen=True)
 class ModelArtefact:
-    """A family's trained models with everything needed to use and to judge them."""
+    """A family's fitted models by target, with everything needed to use and to judge them."""
 
     family: str
-    encoder: Encoder
+    targets: Mapping[str, Fitted]
     #: What reason codes call each feature.
     phrases: Mapping[str, str]
-    targets: Mapping[str, TargetModel]
     #: Metrics, data, parameters, exclusions: what the model card prints.
     card: Mapping[str, Any]
 
-    def encode(self, frame: pa.Table) -> Matrix:
-        """The feature frame as this model reads it: float32, shape (rows, columns)."""
-        return self.encoder.matrix(frame)
+    def learned(self, target: str) -> FittedModel:
+        """The model of a target that was learned from outcomes; TypeError for another kind."""
+        fitted = self.targets[target]
+        if not isinstance(fitted, FittedModel):
+            raise TypeError(f"{self.family}: {target} was not learned from outcomes.")
+        return fitted
+
+    def predict(self, X: pd.DataFrame) -> dict[str, Floats]:  # noqa: N803 - the field's name
+        """Probability or amount by target, rounded to 6 decimals, shape (rows,).
+
+        Each row's prediction depends on that row alone. Raises ContractError naming family and
+        column for a frame that lacks one or holds another type, TypeError for a family without
+        outcomes.
+        """
+        return {name: self.learned(name).predict(X).round(DECIMALS) for name in self.targets}
+
+    def digest(self) -> str:
+        """SHA-256 over the digests of the fitted models: equal for models that predict alike."""
+        lines = [f"{fitted.digest()}  {name}" for name, fitted in sorted(self.targets.items())]
+        return sha256("\n".join(lines).encode()).hexdigest()
 
 
 def files_of(artefact: ModelArtefact, card_markdown: str) -> dict[str, bytes]:
@@ -68,27 +80,15 @@ def files_of(artefact: ModelArtefact, card_markdown: str) -> dict[str, bytes]:
     metadata = {
         "format": FORMAT,
         "family": artefact.family,
-        "features": [
-            {"name": name, "kind": kind, "phrase": artefact.phrases[name]}
-            for name, kind in artefact.encoder.numbers_and_categories
-        ],
-        "vocabularies": {k: list(v) for k, v in artefact.encoder.vocabularies.items()},
-        "targets": {
-            name: {
-                "task": target.task,
-                "horizon_days": target.horizon_days,
-                "rounds": target.rounds,
-                "file": f"{name}.ubj",
-                "calibration": {
-                    "slope": target.calibration.slope,
-                    "intercept": target.calibration.intercept,
-                },
-            }
-            for name, target in artefact.targets.items()
-        },
+        "targets": {name: _kind(fitted) for name, fitted in artefact.targets.items()},
+        "phrases": dict(artefact.phrases),
         "card": artefact.card,
     }
-    files = {f"{name}.ubj": boosting.save(t.booster) for name, t in artefact.targets.items()}
+    files = {
+        f"{target}/{name}": content
+        for target, fitted in artefact.targets.items()
+        for name, content in fitted.files().items()
+    }
     files[METADATA_FILE] = (json.dumps(metadata, indent=1) + "\n").encode()
     files[CARD_FILE] = card_markdown.encode()
     files[MLMODEL_FILE] = yaml.safe_dump(_mlmodel(artefact)).encode()
@@ -97,25 +97,19 @@ def files_of(artefact: ModelArtefact, card_markdown: str) -> dict[str, bytes]:
 
 def signature(artefact: ModelArtefact) -> dict[str, str | None]:
     """MLflow's model signature: one optional input a feature, one output a target."""
-    inputs = [
+    types: dict[str, str] = {}
+    for fitted in artefact.targets.values():
+        types.update(_inputs(fitted))
+    inputs = [{"type": kind, "name": name, "required": False} for name, kind in types.items()]
+    outputs = [
         {
-            "type": "double" if kind == "number" else "string",
+            "type": "string" if isinstance(fitted, Segmentation) else "double",
             "name": name,
-            "required": False,
+            "required": True,
         }
-        for name, kind in artefact.encoder.numbers_and_categories
+        for name, fitted in artefact.targets.items()
     ]
-    outputs = [{"type": "double", "name": name, "required": True} for name in artefact.targets]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}
-
-
-def _mlmodel(artefact: ModelArtefact) -> dict[str, Any]:
-    # No times and no random ids: the artefact's hash must not depend on when it was made.
-    return {
-        "artifact_path": "model",
-        "flavors": {"paymentor": {"family": artefact.family, "format": FORMAT}},
-        "signature": signature(artefact),
-    }
 
 
 def sha256_of_files(files: Mapping[str, bytes]) -> str:
@@ -135,7 +129,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
             f"The artefact folder {folder} does not exist. Restore it, or train and approve anew."
         )
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -151,27 +145,12 @@ def from_files(files: Mapping[str, bytes]) -> ModelArtefact:
         raise ApprovalError(
             f"The artefact has format {metadata['format']}, this code reads {FORMAT}; train anew."
         )
-    encoder = Encoder(
-        tuple((f["name"], f["kind"]) for f in metadata["features"]),
-        {name: tuple(values) for name, values in metadata["vocabularies"].items()},
-    )
-    targets = {
-        name: TargetModel(
-            task=spec["task"],
-            horizon_days=spec["horizon_days"],
-            rounds=spec["rounds"],
-            booster=boosting.load(files[spec["file"]]),
-            calibration=Calibration(
-                spec["task"], spec["calibration"]["slope"], spec["calibration"]["intercept"]
-            ),
-        )
-        for name, spec in metadata["targets"].items()
-    }
     return ModelArtefact(
         family=metadata["family"],
-        encoder=encoder,
-        phrases={f["name"]: f["phrase"] for f in metadata["features"]},
-        targets=targets,
+        targets={
+            name: _READERS[kind](_within(files, name)) for name, kind in metadata["targets"].items()
+        },
+        phrases=metadata["phrases"],
         card=metadata["card"],
     )
 
@@ -182,3 +161,37 @@ def metadata_of(files: Mapping[str, bytes]) -> dict[str, Any]:
         raise ApprovalError(f"The artefact has no {METADATA_FILE}; train anew.")
     metadata: dict[str, Any] = json.loads(files[METADATA_FILE])
     return metadata
+
+
+def _kind(fitted: Fitted) -> str:
+    if isinstance(fitted, Segmentation):
+        return "segments"
+    return "affinity" if isinstance(fitted, Affinity) else "outcomes"
+
+
+def _inputs(fitted: Fitted) -> dict[str, str]:
+    if isinstance(fitted, Affinity):
+        return {
+            name: "datetime" if name == "occurred_at" else "string" for name in affinity.COLUMNS
+        }
+    return {
+        column.name: "double" if column.is_number else "string" for column in fitted.schema.columns
+    }
+
+
+def _mlmodel(artefact: ModelArtefact) -> dict[str, Any]:
+    # No times and no random ids: the artefact's hash must not depend on when it was made.
+    return {
+        "artifact_path": "model",
+        "flavors": {"paymentor": {"family": artefact.family, "format": FORMAT}},
+        "signature": signature(artefact),
+    }
+
+
+def _within(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+    prefix = f"{folder}/"
+    return {
+        name.removeprefix(prefix): content
+        for name, content in files.items()
+        if name.startswith(prefix)
+    }

@@ -16,7 +16,8 @@ from paymentor_assets.audit.publications import Publication, RunInfo
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import approvals, inventory
 from paymentor_assets.models.development import development_lakehouse
-from paymentor_assets.models.families import customer_ranking as family
+from paymentor_assets.models.families import customer_ranking
+from paymentor_assets.models.handover import hand_over_approvals
 from paymentor_assets.models.registry import record_registrations
 from paymentor_assets.models.training_extract import TRAINING_ROWS, extract
 from paymentor_assets.partitions import lenders_of
@@ -32,7 +33,7 @@ EXTRACT_VERSION = "1"
 APPROVALS_VERSION = "1"
 
 TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])
-TRAINED_MODEL = dg.AssetKey(["models", family.FAMILY])
+TRAINED_MODEL = dg.AssetKey(["models", customer_ranking.FAMILY])
 APPROVALS = dg.AssetKey(["models", "approvals"])
 
 #: Training happens in the model_development location; production only knows that it does.
@@ -110,9 +111,9 @@ def training_extract(
     kinds={"iceberg", "mlflow"},
     code_version=APPROVALS_VERSION,
     description=(
-        "Who allowed which artefact to score, when and why: append-only, the truth that MLflow's "
-        "aliases mirror. Decisions are made with `paymentor models`; this writes down what "
-        "development has registered since and completes the mirrors."
+        "Who allowed which artefact to score, when and why: append-only, the truth. Decisions are "
+        "made with `paymentor models`; this writes down what development has registered since, "
+        "and hands the table over to development, which sets MLflow's aliases."
     ),
     metadata=table_metadata(approvals.APPROVALS),
 )
@@ -120,23 +121,41 @@ def model_approvals(
     lakehouse: dg.ResourceParam[Lakehouse],
     operational_store: dg.ResourceParam[OperationalStore],
     registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult[None]:
     """Record new registrations and show where every version stands."""
-    recorded = record_registrations(
-        lakehouse, registry, operational_store, family=family.FAMILY, clock=clock
-    )
-    events = approvals.history(lakehouse, family.FAMILY)
-    in_force = approvals.champion(events)
-    versions = inventory.list_versions(lakehouse, registry, family.FAMILY)
+    registered = registry.families()
+    recorded = {
+        family: record_registrations(
+            lakehouse, registry, operational_store, family=family, clock=clock
+        )
+        for family in registered
+    }
+    in_force = {
+        family: approvals.champion(approvals.history(lakehouse, family))
+        for family in approvals.families(lakehouse)
+    }
+    handed_over = hand_over_approvals(lakehouse, development_lakehouse(settings.development_dir))
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": len(events),
-            "newly_recorded": recorded,
-            "champion_version": in_force.version if in_force else "none",
-            "approved_by": in_force.actor if in_force else "nobody",
+            "dagster/row_count": sum(
+                len(approvals.history(lakehouse, family)) for family in in_force
+            ),
+            "newly_recorded": sum(recorded.values()),
+            "handed_over": handed_over,
+            "champions": {
+                family: f"version {event.version}, approved by {event.actor}" if event else "none"
+                for family, event in in_force.items()
+            },
             "iceberg_snapshot_id": str(lakehouse.head(approvals.APPROVALS.name)),
-            "versions": _versions_preview(versions),
+            "versions": _versions_preview(
+                [
+                    entry
+                    for family in registered
+                    for entry in inventory.list_versions(lakehouse, registry, family)
+                ]
+            ),
         }
     )
 

@@ -1,46 +1,19 @@
 """Calibration: a probability of 0.3 should come true three times in ten.
 
-Platt scaling (Platt 1999) on the margins of rows the booster had not seen: two numbers, monotone,
-so the order of accounts does not change. For amounts one factor that makes the mean right.
+Platt scaling (Platt 1999) on the margins of rows the model had not seen: two numbers, monotone, so
+the order of accounts does not change.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from paymentor_assets.models.boosting import Floats, Task
+from paymentor_assets.models.learning.columns import Floats
 
 _NEWTON_STEPS = 100
 _SMALLEST_STEP = 1e-10
 _RIDGE = 1e-9
 _SMALLEST_SLOPE = 1e-3
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """`probability`: sigmoid(slope * margin + intercept); `amount_share`: exp(margin) * slope."""
-
-    task: Task
-    slope: float
-    intercept: float
-
-    def apply(self, margin: Floats) -> Floats:
-        """Calibrated predictions, shape (rows,)."""
-        if self.task == "probability":
-            return sigmoid(self.slope * margin + self.intercept)
-        predicted: Floats = np.exp(margin) * self.slope
-        return predicted
-
-
-def learn(task: Task, margin: Floats, target: Floats) -> Calibration:
-    """Fit on margins of held-out rows, shape (rows,), and their outcomes."""
-    if task == "probability":
-        slope, intercept = platt(margin, target)
-        return Calibration(task, slope, intercept)
-    predicted = float(np.exp(margin).mean())
-    return Calibration(task, round(float(target.mean()) / predicted, 9) if predicted else 1.0, 0.0)
 
 
 def sigmoid(x: Floats) -> Floats:

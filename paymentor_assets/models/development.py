@@ -7,13 +7,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from paymentor_assets.audit.publications import RunInfo, all_publications
 from paymentor_assets.models import artefact, model_card, training
+from paymentor_assets.models.families import customer_ranking
 from paymentor_assets.models.training import TrainingData
 from paymentor_assets.models.training_extract import STAGE, TRAINING_ROWS
+from paymentor_assets.settings import is_automation_on
 from resources.errors import PublicationError
 from resources.lakehouse import Lakehouse
 from resources.registry import ModelRegistry, RegisteredVersion
@@ -29,10 +32,12 @@ class DevelopmentSettings:
     development_dir: Path
     registry_dir: Path
     trainer: str
+    is_automation_on: bool = False
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None) -> DevelopmentSettings:
-        """Read `PAYMENTOR_DEVELOPMENT_DIR`, `PAYMENTOR_REGISTRY_DIR` and `PAYMENTOR_TRAINER`.
+        """Read `PAYMENTOR_DEVELOPMENT_DIR`, `PAYMENTOR_REGISTRY_DIR`, `PAYMENTOR_TRAINER` and
+        whether automation is on.
 
         The folders default to `development/` and `registry/` under `$PAYMENTOR_HOME`, the trainer
         to the person logged in.
@@ -45,6 +50,7 @@ class DevelopmentSettings:
             development_dir=(PROJECT_ROOT / development).resolve(),
             registry_dir=(PROJECT_ROOT / registry).resolve(),
             trainer=env.get("PAYMENTOR_TRAINER") or getpass.getuser(),
+            is_automation_on=is_automation_on(env),
         )
 
 
@@ -89,7 +95,7 @@ def train_and_register(
     Raises PublicationError without an extract, ContractError when it does not suffice to learn.
     """
     data = read_extract(lake)
-    model = training.train(data, seed=seed)
+    model = training.train(customer_ranking.SPEC, data, seed=seed)
     files = artefact.files_of(model, model_card.render(model))
     version = registry.register(
         model.family,
@@ -97,14 +103,18 @@ def train_and_register(
         artefact_sha256=artefact.sha256_of_files(files),
         trainer=trainer,
         parameters={
-            **model.card["parameters"],
             "seed": seed,
-            **{f"{name}.rounds": target.rounds for name, target in model.targets.items()},
+            **{
+                f"{name}.{parameter}": value
+                for name, report in model.card["targets"].items()
+                for parameter, value in _parameters(report["choice"]).items()
+            },
         },
         metrics=model_card.headline(model),
         tags={
             "paymentor.code_version": run.code_version,
             "paymentor.run_id": run.run_id,
+            "paymentor.model_digest": model.digest(),
             "paymentor.known_through": model.card["data"]["known_through"],
             **{
                 f"paymentor.extract_publication.{lender}": publication
@@ -118,3 +128,8 @@ def train_and_register(
         clock=run.clock,
     )
     return version, model
+
+
+def _parameters(choice: Mapping[str, Any]) -> dict[str, object]:
+    """The candidate that won, and the setting of each of its members."""
+    return {"chosen": choice["chosen"], **choice["settings"]}

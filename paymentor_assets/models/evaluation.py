@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paymentor_assets.models.boosting import Floats
-from paymentor_assets.models.encoding import Matrix
+from paymentor_assets.models.learning.boosters import Matrix
+from paymentor_assets.models.learning.columns import Floats
 
 Metrics = dict[str, float | None]
 Mask = npt.NDArray[np.bool_]

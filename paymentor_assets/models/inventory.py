@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from paymentor_assets.models import approvals, artefact
 from resources.lakehouse import Lakehouse
 from resources.registry import ModelRegistry
 
-#: The figure a version is known by in lists.
-HEADLINE_METRIC = "paid_30d.auc"
+
+def family_names(lake: Lakehouse, registry: ModelRegistry) -> list[str]:
+    """Families with a registered version or a recorded decision, in order of name."""
+    return sorted({*registry.families(), *approvals.families(lake)})
 
 
 def list_versions(lake: Lakehouse, registry: ModelRegistry, family: str) -> list[dict[str, Any]]:
@@ -27,7 +30,6 @@ def list_versions(lake: Lakehouse, registry: ModelRegistry, family: str) -> list
                 "version": version.version,
                 "state": decision.state if decision else "registered",
                 "is_champion": in_force is not None and in_force.version == version.version,
-                HEADLINE_METRIC: registry.metrics(version.run_id).get(HEADLINE_METRIC),
                 "trainer": version.trainer,
                 "registered_at_utc": version.registered_at_utc.isoformat(),
                 "decided_by": decision.actor if decision and is_decided else None,
@@ -50,6 +52,7 @@ def show(lake: Lakehouse, registry: ModelRegistry, family: str, version: int) ->
         **entry,
         "artefact_is_intact": artefact.sha256_of_files(files) == found.artefact_sha256,
         "metrics": registry.metrics(found.run_id),
+        "artefact": str(registry.artefact_dir(found)),
         "tags": dict(found.tags),
         "decisions": [
             {
@@ -57,6 +60,8 @@ def show(lake: Lakehouse, registry: ModelRegistry, family: str, version: int) ->
                 "actor": e.actor,
                 "reason": e.reason,
                 "at_utc": e.at_utc.isoformat(),
+                "checks": json.loads(e.checks) if e.checks else [],
+                "despite": e.despite,
             }
             for e in approvals.history(lake, family)
             if e.version == version

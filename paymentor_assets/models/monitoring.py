@@ -49,6 +49,23 @@ def psi(before: Floats, now: Floats) -> float:
     return float(((other - one) * np.log(other / one)).sum())
 
 
+def score_psi(before: Floats, now: Floats) -> float:
+    """PSI of two samples of scores over the tenths of the earlier one; shapes (rows,), any size."""
+    edges = np.quantile(before, np.linspace(0, 1, SCORE_BINS + 1)[1:-1])
+    return _shift(np.searchsorted(edges, before), np.searchsorted(edges, now))
+
+
+def psi_alarm(before: int, now: int, groups: int) -> float:
+    """The PSI from which on two samples of these sizes and numbers of groups differ.
+
+    ALARM, or what chance alone stays below in 999 of 1,000 comparisons: PSI over the sum of both
+    sizes' inverses is chi-square (Yurdakul and Naranjo 2020).
+    """
+    from scipy.stats import chi2
+
+    return max(ALARM, float(chi2.ppf(0.999, groups - 1)) * (1 / before + 1 / now))
+
+
 def drift(
     before: pd.DataFrame,
     now: pd.DataFrame,
@@ -75,8 +92,7 @@ def drift(
     ]
     score = None
     if score_before is not None and score_now is not None:
-        edges = np.quantile(score_before, np.linspace(0, 1, SCORE_BINS + 1)[1:-1])
-        score = _shift(np.searchsorted(edges, score_before), np.searchsorted(edges, score_now))
+        score = score_psi(score_before, score_now)
         if score > ALARM:
             alarms.append(f"score: PSI {score:.2f}")
     rate_before = rate_now = None

@@ -4,12 +4,12 @@ start-up (and a font cache) for a dozen rectangles."""
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
-from paymentor_assets.models.boosting import Floats
+from paymentor_assets.models.learning.columns import Floats
 
 _WIDTH, _HEIGHT, _MARGIN = 420, 200, 30
 _BLUE, _GREY = "#4f43dd", "#9a9a9a"
@@ -40,6 +40,24 @@ def calibration(rows: Sequence[dict[str, float]], title: str) -> str:
         for row in rows
     ]
     return _image(title, [diagonal, *points, *_axis()])
+
+
+def bars(values: Mapping[str, float], title: str, most: int = 12) -> str:
+    """Markdown image: the `most` largest values by size of their amount, one bar each, named."""
+    shown = sorted(values.items(), key=lambda item: (-abs(item[1]), item[0]))[:most]
+    longest = max((abs(value) for _, value in shown), default=0.0) or 1.0
+    height = (_HEIGHT - 2 * _MARGIN) / max(len(shown), 1)
+    shapes = []
+    for k, (name, value) in enumerate(shown):
+        top = _MARGIN + k * height
+        width = abs(value) / longest * (_WIDTH / 2 - _MARGIN)
+        shapes += [
+            f'<rect x="{_WIDTH / 2:.0f}" y="{top:.1f}" width="{width:.1f}" '
+            f'height="{height - 2:.1f}" fill="{_BLUE}"/>',
+            f'<text x="{_WIDTH / 2 - 6:.0f}" y="{top + height / 2 + 3:.1f}" font-size="9" '
+            f'text-anchor="end" fill="{_GREY}">{escape(name)} {value:.3g}</text>',
+        ]
+    return _image(title, shapes)
 
 
 def _x(share: float) -> float:

@@ -1,32 +1,32 @@
 """Approving model versions, and loading what is approved: invariant 6 of the house.
 
-`models.approvals` is the truth; the audit ledger and MLflow's aliases mirror it and are completed
-whenever a decision is made, so a decision that died half-way is finished by the next one, or by
-repeating it.
+`models.approvals` is the truth; the audit ledger mirrors it and is completed whenever a decision is
+made, so a decision that died half-way is finished by the next one, or by repeating it. MLflow's
+aliases mirror it too, but model development sets them (`models.handover`): nothing here writes to
+the registry.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from paymentor_assets.audit import ledger
-from paymentor_assets.models import approvals, artefact
+from paymentor_assets.models import approval_checks, approvals, artefact, assessment
 from paymentor_assets.models.approvals import ApprovalEvent, State
 from paymentor_assets.models.artefact import ModelArtefact
 from resources.clock import Clock
 from resources.crash_points import reach, register
-from resources.errors import ApprovalError, NoApprovedModel, NotFound
+from resources.errors import ApprovalError, NoApprovedModel, NotFound, RegistryError
 from resources.lakehouse import Lakehouse
 from resources.operational_schema import ledger as ledger_table
 from resources.operational_store import OperationalStore
 from resources.registry import ModelRegistry, RegisteredVersion
 
-register("models.approve.after_approval", "models.approve.after_ledger")
-
-CHAMPION = "champion"
+register("models.approve.after_approval")
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,17 @@ def approve(
     reason: str,
     clock: Clock,
     version: int | None = None,
+    despite: str | None = None,
 ) -> int:
     """Approve a version (by default the newest) for scoring; returns the version.
 
-    Raises ApprovalError when the actor trained it, gives no reason, or the artefact's bytes are
-    not those that were registered; NotFound when there is no such version. Approving the champion
-    again changes nothing but completes mirrors.
+    It is checked first (`models.assessment`), and the findings are recorded with the decision.
+    `despite` says why it is approved although a check failed.
+
+    Raises ApprovalError when the actor trained it, gives no reason, a check fails without a
+    `despite`, or the artefact's bytes are not those that were registered; NotFound when there is
+    no such version. Approving the champion
+    again changes nothing but completes the ledger.
     """
     target = _target(registry, family, version)
     _check_actor(actor, reason)
@@ -95,11 +100,15 @@ def approve(
             f"{actor} trained {family} version {target.version} and may not approve it; "
             "somebody else has to."
         )
-    _checked_files(registry, target)
+    files = _checked_files(registry, target)
     in_force = approvals.champion(approvals.history(lake, family))
     if in_force is None or in_force.version != target.version:
-        _decide(lake, registry, target, "approved", actor, reason, clock)
-    complete_mirrors(lake, registry, store, family=family, clock=clock)
+        what = f"{family} version {target.version}"
+        findings = assessment.assess(files, _champion_files(registry, in_force), what)
+        assessment.refuse_failed(findings, what, despite)
+        checks = json.dumps(approval_checks.as_record(findings))
+        _decide(lake, registry, target, "approved", actor, reason, clock, checks, despite)
+    complete_ledger(lake, store, family=family, clock=clock)
     return target.version
 
 
@@ -130,7 +139,7 @@ def reject(
     last = approvals.states(events).get(version)
     if last is None or last.state != "rejected":
         _decide(lake, registry, target, "rejected", actor, reason, clock)
-    complete_mirrors(lake, registry, store, family=family, clock=clock)
+    complete_ledger(lake, store, family=family, clock=clock)
     return version
 
 
@@ -157,7 +166,7 @@ def rollback(
         _approved_files(registry, staying)
     target = registry.version(family, leaving.version)
     _decide(lake, registry, target, "rolled_back", actor, reason, clock)
-    complete_mirrors(lake, registry, store, family=family, clock=clock)
+    complete_ledger(lake, store, family=family, clock=clock)
     return None if staying is None else staying.version
 
 
@@ -168,14 +177,12 @@ def record_registrations(
     missing = _unrecorded(lake, registry, family)
     if missing:
         approvals.append(lake, missing)
-    complete_mirrors(lake, registry, store, family=family, clock=clock)
+    complete_ledger(lake, store, family=family, clock=clock)
     return len(missing)
 
 
-def complete_mirrors(
-    lake: Lakehouse, registry: ModelRegistry, store: OperationalStore, *, family: str, clock: Clock
-) -> None:
-    """Bring ledger and MLflow alias up to `models.approvals`; does nothing when they are."""
+def complete_ledger(lake: Lakehouse, store: OperationalStore, *, family: str, clock: Clock) -> None:
+    """Bring the audit ledger up to `models.approvals`; does nothing when it is."""
     reach("models.approve.after_approval")
     events = approvals.history(lake, family)
     with store.write() as connection:
@@ -194,9 +201,6 @@ def complete_mirrors(
                     subject=e.event_id,
                     payload=e.__dict__,
                 )
-    reach("models.approve.after_ledger")
-    in_force = approvals.champion(events)
-    registry.set_alias(family, CHAMPION, None if in_force is None else in_force.version)
 
 
 def _decide(
@@ -207,6 +211,8 @@ def _decide(
     actor: str,
     reason: str,
     clock: Clock,
+    checks: str | None = None,
+    despite: str | None = None,
 ) -> None:
     decision = approvals.event(
         family=target.family,
@@ -217,6 +223,8 @@ def _decide(
         reason=reason.strip(),
         trainer=target.trainer,
         clock=clock,
+        checks=checks,
+        despite=despite,
     )
     approvals.append(lake, [*_unrecorded(lake, registry, target.family), decision])
 
@@ -274,6 +282,16 @@ def _checked_files(registry: ModelRegistry, version: RegisteredVersion) -> Mappi
     return files
 
 
+def _champion_files(
+    registry: ModelRegistry, in_force: ApprovalEvent | None
+) -> Mapping[str, bytes] | None:
+    # A champion that is gone or altered must not stand in the way of its successor.
+    try:
+        return None if in_force is None else _approved_files(registry, in_force)
+    except ApprovalError:
+        return None
+
+
 def _approved_files(registry: ModelRegistry, approval: ApprovalEvent) -> Mapping[str, bytes]:
     try:
         version = registry.version(approval.family, approval.version)
@@ -281,6 +299,11 @@ def _approved_files(registry: ModelRegistry, approval: ApprovalEvent) -> Mapping
         raise ApprovalError(
             f"{approval.family} version {approval.version} is approved but gone: {error} "
             "Restore the registry, or approve another version."
+        ) from error
+    except RegistryError as error:
+        raise ApprovalError(
+            f"{approval.family} version {approval.version} is approved and cannot be loaded: "
+            f"{error}"
         ) from error
     if version.artefact_sha256 != approval.artefact_sha256:
         raise ApprovalError(

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from paymentor_assets.models.boosting import FOLDS
 from resources.errors import ContractError
 
 TEST_SHARE = 0.2
@@ -67,14 +66,6 @@ def by_time(
         purged_days=purged,
         test_days=test_days,
     )
-
-
-def by_subject(subjects: list[str]) -> npt.NDArray[np.int64]:
-    """Fold of each row, shape (rows,): all days of one borrower fall into one fold.
-
-    Subjects are hexadecimal hashes, so their value modulo the number of folds is as good as random.
-    """
-    return np.array([int(subject[:8], 16) % FOLDS for subject in subjects], dtype=np.int64)
 
 
 def _as_date(day: np.datetime64) -> date:

@@ -14,7 +14,7 @@ from paymentor_assets.models.families import customer_ranking as family
 from resources.clock import Clock
 from resources.registry import ModelRegistry
 
-TRAINING_VERSION = "1"
+TRAINING_VERSION = "2"
 TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])
 
 
@@ -23,11 +23,12 @@ TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])
     deps=[TRAINING_EXTRACT],
     group_name="models",
     owners=[DATA_SCIENCE],
-    kinds={"xgboost", "mlflow"},
+    kinds={"xgboost", "lightgbm", "mlflow"},
     code_version=TRAINING_VERSION,
     description=(
-        "XGBoost models of payment within 7 and 30 days and of the share recovered, judged on "
-        "later days, registered in MLflow. Nothing scores with it before somebody approves it."
+        "Models of payment within 7 and 30 days and of the share recovered, the best of several "
+        "candidates each, judged on later days, registered in MLflow. Nothing scores with it "
+        "before somebody approves it."
     ),
     metadata={
         "dagster/column_schema": dg.TableSchema(
@@ -35,10 +36,10 @@ TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])
                 dg.TableColumn(
                     target.name,
                     type="double",
-                    description=f"Predicted {target.task.replace('_', ' ')}, "
-                    f"{target.horizon_days} days ahead.",
+                    description=f"Predicted {'probability' if target.is_probability else 'amount'},"
+                    f" {target.horizon_days} days ahead.",
                 )
-                for target in family.TARGETS
+                for target in family.SPEC.targets
             ]
         )
     },

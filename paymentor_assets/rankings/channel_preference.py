@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from paymentor_assets.models.boosting import Floats
+from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, DAY_PARTS
 from resources.duck import connect
 

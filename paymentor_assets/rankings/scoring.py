@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from paymentor_assets.models.artefact import ModelArtefact
-from paymentor_assets.models.boosting import Floats
+from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.rankings.reason_codes import reason_codes
 from paymentor_assets.rankings.tables import CUSTOMER_RANKINGS
+from resources.errors import ContractError
 from resources.lakehouse import MONEY
 
 #: Bounds the memory of encoding and of contributions.
@@ -27,9 +29,15 @@ def rank_accounts(model: ApprovedModel, frame: pa.Table, features_publication_id
 
     `frame` as from `models.feature_frame.build`. Rank 1 has the highest probability of a payment
     within 30 days, then within 7, then the higher expected share, then the smaller account id.
+
+    Raises ContractError naming family, version and column for a frame the model cannot read.
     """
-    scores = predict(model.artefact, frame)
     approval = model.approval
+    try:
+        scores = predict(model.artefact, frame)
+        reasons = _reasons_of_delinquent(model.artefact, frame)
+    except ContractError as error:
+        raise ContractError(f"Version {approval.version} of {error}") from error
     rows = frame.num_rows
     columns = {
         "lender_id": frame.column("lender_id"),
@@ -45,7 +53,7 @@ def rank_accounts(model: ApprovedModel, frame: pa.Table, features_publication_id
         "model_name": pa.repeat(approval.family, rows),
         "model_version": pa.repeat(str(approval.version), rows),
         "model_artefact_sha256": pa.repeat(approval.artefact_sha256, rows),
-        "reason_codes": _reasons_of_delinquent(model.artefact, frame),
+        "reason_codes": reasons,
         "features_publication_id": pa.repeat(features_publication_id, rows),
     }
     return pa.table(columns).select(CUSTOMER_RANKINGS.column_names).cast(CUSTOMER_RANKINGS.schema)
@@ -57,9 +65,9 @@ def predict(
     """Predictions of every target, shape (rows,), by target name."""
     parts: dict[str, list[Floats]] = {name: [] for name in artefact.targets}
     for start in range(0, max(frame.num_rows, 1), batch_rows):
-        matrix = artefact.encode(frame.slice(start, batch_rows))
-        for name, target in artefact.targets.items():
-            parts[name].append(target.predict(matrix))
+        predicted = artefact.predict(_features(artefact, frame.slice(start, batch_rows)))
+        for name, values in predicted.items():
+            parts[name].append(values)
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
@@ -91,9 +99,16 @@ def _reasons_of_delinquent(artefact: ModelArtefact, frame: pa.Table) -> pa.Array
     delinquent = frame.filter(pa.array(is_delinquent))
     reasons = pa.concat_arrays(
         [
-            reason_codes(artefact, delinquent.slice(start, BATCH_ROWS))
+            reason_codes(artefact, _features(artefact, delinquent.slice(start, BATCH_ROWS)))
             for start in range(0, max(delinquent.num_rows, 1), BATCH_ROWS)
         ]
     )
     position = np.cumsum(is_delinquent) - 1
     return reasons.take(pa.array(position, mask=~is_delinquent))
+
+
+def _features(artefact: ModelArtefact, frame: pa.Table) -> pd.DataFrame:
+    """The frame's columns that the model may know; what it needs and lacks is its own to refuse."""
+    known = [name for name in artefact.phrases if name in frame.column_names]
+    features: pd.DataFrame = frame.select(known).to_pandas()
+    return features

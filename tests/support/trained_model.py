@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 
+import pandas as pd
 import pyarrow as pa
 
 from paymentor_assets.models import feature_frame
 from paymentor_assets.models.approvals import ApprovalEvent
 from paymentor_assets.models.artefact import ModelArtefact
+from paymentor_assets.models.families.customer_ranking import SPEC
 from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.models.training import TrainingData, train
 from paymentor_assets.models.training_extract import deidentified
@@ -46,7 +48,7 @@ def training_rows() -> pa.Table:
 @cache
 def model() -> ModelArtefact:
     """Trained on `training_rows`."""
-    return train(TrainingData(training_rows()))
+    return train(SPEC, TrainingData(training_rows()))
 
 
 @cache
@@ -64,6 +66,11 @@ def approved() -> ApprovedModel:
         sequence=2,
     )
     return ApprovedModel(model(), approval)
+
+
+def features(rows: pa.Table) -> pd.DataFrame:
+    """What the model reads of a frame."""
+    return rows.select(list(model().phrases)).to_pandas()
 
 
 def last_day_frame() -> pa.Table:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from paymentor_assets.models.learning import supervised, targets
 from paymentor_assets.models.learning.columns import Floats
+from paymentor_assets.models.learning.fitting import CHOOSE_ON
 from paymentor_assets.models.learning.supervised import FittedModel
 from resources.errors import ContractError
 
@@ -52,6 +53,7 @@ def fit(
     propensity: Any = None,
     drop_leaks: bool = False,
     post_outcome: Collection[str] = (),
+    choose_on: int = CHOOSE_ON,
 ) -> FittedModel:
     """Learn whether a contact was engaged with (1) or not (0).
 
@@ -68,6 +70,7 @@ def fit(
         sample_weight=_weighted(sample_weight, propensity, len(X)),
         seed=seed,
         drop_leaks=drop_leaks,
+        choose_on=choose_on,
         post_outcome=POST_OUTCOME.union(post_outcome),
     )
 

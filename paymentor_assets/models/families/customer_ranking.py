@@ -9,13 +9,14 @@ learned as a share of what falls due, `due_30d = overdue + one instalment`, and 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
+from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, account, profile
 from paymentor_assets.models.learning import supervised
+from paymentor_assets.models.learning.fitting import CHOOSE_ON
 from paymentor_assets.models.learning.supervised import FittedModel
 
 FAMILY = "customer_ranking"
@@ -200,24 +201,31 @@ EXCLUDED: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
-    """One thing to predict: the label's column, how far it looks, and what kind of number it is."""
-
-    name: str
-    label: str
-    horizon_days: int
-    task: Literal["probability", "amount_share"]
-
-
-TARGETS: tuple[Target, ...] = (
-    Target("paid_7d", "paid_7d", 7, "probability"),
-    Target("paid_30d", "paid_30d", 30, "probability"),
-    Target("recovered_share_30d", "recovered_share_30d", 30, "amount_share"),
-)
-
 #: The target whose contributions explain a rank.
 EXPLAINED_TARGET = "paid_30d"
+
+SPEC = FamilySpec(
+    family=FAMILY,
+    purpose=(
+        "Ranks open accounts by the probability of a payment within 7 and 30 days, and by the "
+        "share of the amount due that comes back within 30 days. It orders work; it decides "
+        "nothing: the compliance gate does."
+    ),
+    features=FEATURES,
+    targets=(
+        Target("paid_7d", 7),
+        Target(EXPLAINED_TARGET, 30),
+        Target("recovered_share_30d", 30, is_probability=False, options={"task": "regression"}),
+    ),
+    explained_target=EXPLAINED_TARGET,
+    excluded=EXCLUDED,
+    limits=(
+        "Learned from accounts that were open on the as-of days; refused applicants are not seen.",
+        "Past contacts followed past policies: this predicts payment, not the effect of a contact.",
+        "Judged on later days of the same lenders; a new lender or market needs its own test.",
+    ),
+    judged_apart="delinquent",
+)
 
 #: A payer who settles early pays many instalments at once; without a cap a handful of them would
 #: be the whole loss.
@@ -257,6 +265,7 @@ def fit(
     task: Literal["probability", "regression"] = "probability",
     drop_leaks: bool = False,
     post_outcome: Collection[str] = (),
+    choose_on: int = CHOOSE_ON,
 ) -> FittedModel:
     """Learn whether (0 or 1) or how much (`task="regression"`, any unit) an account pays.
 
@@ -272,5 +281,6 @@ def fit(
         sample_weight=sample_weight,
         seed=seed,
         drop_leaks=drop_leaks,
+        choose_on=choose_on,
         post_outcome=POST_OUTCOME.union(post_outcome),
     )

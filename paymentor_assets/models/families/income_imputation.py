@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from paymentor_assets.models.learning import supervised
+from paymentor_assets.models.learning.fitting import CHOOSE_ON
 from paymentor_assets.models.learning.supervised import FittedModel
 
 FAMILY = "income_imputation"
@@ -30,6 +31,7 @@ def fit(
     task: Literal["amount", "class"] | None = None,
     drop_leaks: bool = False,
     post_outcome: Collection[str] = (),
+    choose_on: int = CHOOSE_ON,
 ) -> FittedModel:
     """Learn an income (any unit, zero or more) or an income class; see `supervised.fit`."""
     is_class = _is_class(y) if task is None else task == "class"
@@ -43,6 +45,7 @@ def fit(
         sample_weight=sample_weight,
         seed=seed,
         drop_leaks=drop_leaks,
+        choose_on=choose_on,
         post_outcome=post_outcome,
         with_intervals=not is_class,
     )

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from paymentor_assets.models.learning import supervised
+from paymentor_assets.models.learning.fitting import CHOOSE_ON
 from paymentor_assets.models.learning.supervised import FittedModel
 
 FAMILY = "offer_propensity"
@@ -47,6 +48,7 @@ def fit(
     *,
     drop_leaks: bool = False,
     post_outcome: Collection[str] = (),
+    choose_on: int = CHOOSE_ON,
 ) -> FittedModel:
     """Learn acceptance (1) or not (0); see `supervised.fit` for shapes and errors."""
     return supervised.fit(
@@ -59,5 +61,6 @@ def fit(
         sample_weight=sample_weight,
         seed=seed,
         drop_leaks=drop_leaks,
+        choose_on=choose_on,
         post_outcome=POST_OUTCOME.union(post_outcome),
     )

@@ -21,6 +21,8 @@ from paymentor_assets.models.learning.targets import Target
 from resources.errors import ContractError
 
 OUTCOME_GROUPS = 10
+#: More rows than this do not make the comparison of candidates surer, only dearer.
+CHOOSE_ON = 50_000
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,12 @@ class Outcome:
     card: dict[str, Any]
 
 
-def fit(sample: Sample, *, with_intervals: bool) -> Outcome:
-    """Examine all candidates, choose, calibrate on held-out rows, and refit on all."""
+def fit(sample: Sample, *, with_intervals: bool, choose_on: int = CHOOSE_ON) -> Outcome:
+    """Examine all candidates, choose, calibrate on held-out rows, and refit on all.
+
+    Candidates are compared on at most `choose_on` rows.
+    """
+    everything, sample = sample, _spread(sample, choose_on)
     divided = _folds(sample, sample.outcome)
     compared: list[Candidate] = []
     members: dict[str, dict[str, Member]] = {}
@@ -67,11 +73,13 @@ def fit(sample: Sample, *, with_intervals: bool) -> Outcome:
     slope, intercept = 1.0, 0.0
     if sample.is_class:
         slope, intercept = platt(margin, sample.outcome[rows], sample.weight[rows])
-    scorer = _scorer(sample, problem, chosen, members[chosen.columns], slope, intercept)
+    whole = replace(_problem(everything), schema=problem.schema)
+    scorer = _scorer(everything, whole, chosen, members[chosen.columns], slope, intercept)
+    card = _card(everything, divided, compared, chosen, members[chosen.columns], problems)
     return Outcome(
         (scorer,),
         intervals.learn(margin, problem.target[rows]) if with_intervals else None,
-        _card(sample, divided, compared, chosen, members[chosen.columns], problems),
+        {**card, "rows_to_choose_on": len(sample.outcome)},
     )
 
 
@@ -101,9 +109,25 @@ def fit_uplift(sample: Sample, treatment: Floats) -> Outcome:
     return Outcome(tuple(scorers), None, card)
 
 
-def _problems(sample: Sample) -> dict[str, Problem]:
-    """The same rows with stable columns only, and with all; one when all are stable."""
-    problem = Problem(
+def _spread(sample: Sample, most: int) -> Sample:
+    """At most `most` rows, evenly spaced in time (or in the order they came) within each class."""
+    rows = len(sample.outcome)
+    if rows <= most:
+        return sample
+    when = np.arange(rows) if sample.rank is None else sample.rank
+    order = np.lexsort((when, sample.outcome if sample.is_class else np.zeros(rows)))
+    taken = np.sort(order[np.linspace(0, rows - 1, most).astype(np.int64)])
+    return replace(
+        sample,
+        values={name: values[taken] for name, values in sample.values.items()},
+        outcome=sample.outcome[taken],
+        weight=sample.weight[taken],
+        rank=None if sample.rank is None else np.unique(sample.rank[taken], return_inverse=True)[1],
+    )
+
+
+def _problem(sample: Sample) -> Problem:
+    return Problem(
         sample.schema,
         sample.values,
         sample.target.to_margin(sample.outcome),
@@ -111,6 +135,11 @@ def _problems(sample: Sample) -> dict[str, Problem]:
         sample.is_class,
         sample.seed,
     )
+
+
+def _problems(sample: Sample) -> dict[str, Problem]:
+    """The same rows with stable columns only, and with all; one when all are stable."""
+    problem = _problem(sample)
     if sample.rank is None:
         return {"all": problem}
     unstable = drift.unstable_columns(sample.schema, sample.values, sample.rank)

@@ -23,6 +23,8 @@ FEW_ROWS = 5_000
 MANY_ROWS = 15_000
 REPEATS = 3
 BLOCKS = 6
+#: With fewer instants there would not be two later ones to judge on.
+MIN_INSTANTS = 3
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,16 @@ def stratified(groups: Floats, seed: int) -> list[Fold]:
 def forward(rank: Rows, outcome: Floats, *, is_class: bool) -> list[Fold]:
     """Learn from the first k blocks, judge on the next; folds that lack a class are left out.
 
-    `rank` is each row's position in time, equal for equal instants, shape (rows,).
+    `rank` is each row's position in time, equal for equal instants, shape (rows,). Two blocks lie
+    before the first that judges, one when there are fewer instants than blocks.
     """
     counts = np.bincount(rank)
+    blocks = min(BLOCKS, len(counts))
     middle = np.cumsum(counts) - counts / 2
-    block = np.minimum((middle * BLOCKS / counts.sum()).astype(np.int64), BLOCKS - 1)[rank]
+    block = np.minimum((middle * blocks / counts.sum()).astype(np.int64), blocks - 1)[rank]
     folds = [
         Fold(np.flatnonzero(block < number), np.flatnonzero(block == number))
-        for number in range(2, BLOCKS)
+        for number in range(2 if blocks == BLOCKS else 1, blocks)
     ]
     return [
         fold
@@ -87,10 +91,10 @@ def time_rank(family: str, time: Any, rows: int) -> Rows:
     if series.isna().any():
         raise ContractError(f"{family}: time is missing in {int(series.isna().sum())} rows.")
     rank, instants = pd.factorize(series, sort=True)
-    if len(instants) < BLOCKS:
+    if len(instants) < MIN_INSTANTS:
         raise ContractError(
             f"{family}: time has {len(instants)} different values; to judge on later rows "
-            f"at least {BLOCKS} are needed. Leave time out, or extract more days."
+            f"at least {MIN_INSTANTS} are needed. Leave time out, or extract more days."
         )
     return rank.astype(np.int64)
 

@@ -30,7 +30,8 @@ class LinearModel:
     def margin(self, values: Values) -> Floats:
         """Shape (rows,)."""
         matrix, _ = self.design.matrix(values)
-        margin: Floats = matrix @ self.coefficients + self.intercept
+        # Row by row: a matrix product adds up in an order that depends on how many rows there are.
+        margin: Floats = np.einsum("ij,j->i", matrix, self.coefficients) + self.intercept
         return margin
 
     def contributions(self, values: Values) -> Floats:

@@ -155,11 +155,14 @@ def fit(
     drop_leaks: bool = False,
     post_outcome: Collection[str] = (),
     with_intervals: bool = False,
+    choose_on: int = fitting.CHOOSE_ON,
 ) -> FittedModel:
     """Read and check the sample, guard against leaks, choose between candidates, refit.
 
     `X` (rows, columns); `y`, `treatment`, `time` and `sample_weight` hold one value a row.
-    `post_outcome` names columns that are known only after the outcome.
+    `post_outcome` names columns that are known only after the outcome. Candidates are compared on
+    at most `choose_on` rows, evenly spaced; the winner learns from all. (A treatment needs them
+    all, because few of either group answer.)
     Raises ContractError for a sample that cannot be learned from, LeakageError for leaking columns.
     """
     columns.as_frame(family, X)
@@ -183,7 +186,7 @@ def fit(
         seed=seed,
     )
     if treatment is None:
-        result = fitting.fit(sample, with_intervals=with_intervals)
+        result = fitting.fit(sample, with_intervals=with_intervals, choose_on=choose_on)
     elif kind != "probability":
         raise ContractError(f"{family}: a treatment needs an outcome of 0 and 1; leave it out.")
     else:

@@ -75,7 +75,8 @@ def test_from_features_to_rankings(place: ModelLender) -> None:
     assert str(shown["model_card"]).startswith("# Model card")
 
     waiting = _materialize(place, instance, ["models", "approvals"])["models/approvals"]
-    assert (waiting["newly_recorded"], waiting["champion_version"]) == (1, "none")
+    assert (waiting["newly_recorded"], waiting["champions"]) == (1, {"customer_ranking": "none"})
+    assert waiting["handed_over"]
     models.approve(
         place.lake, place.registry, place.store, family="customer_ranking", actor="officer",
         reason="good", clock=CLOCK,
@@ -104,11 +105,15 @@ def test_no_asset_is_made_in_both_locations() -> None:
     made_here = {
         key for asset in PRODUCTION if isinstance(asset, dg.AssetsDefinition) for key in asset.keys
     }
-    assert made_there == {dg.AssetKey(["models", "customer_ranking"])}
+    assert made_there == {
+        dg.AssetKey(["models", name]) for name in ("customer_ranking", "champion_aliases")
+    }
     assert not made_there & made_here
 
 
-@pytest.mark.parametrize("asset", [*PRODUCTION, model_development.customer_ranking])
+@pytest.mark.parametrize(
+    "asset", [*PRODUCTION, model_development.customer_ranking, model_development.champion_aliases]
+)
 def test_every_asset_says_what_it_is(asset: dg.AssetsDefinition | dg.AssetSpec) -> None:
     specs = asset.specs if isinstance(asset, dg.AssetsDefinition) else [asset]
     for spec in specs:

@@ -89,7 +89,7 @@ def test_nothing_unapproved_scores(place: ModelLender, register: Register) -> No
 
 def test_nothing_altered_scores(ready: ModelLender) -> None:
     version = ready.registry.version(FAMILY, 1)
-    (ready.registry.artefact_dir(version) / "paid_7d.ubj").write_bytes(b"")
+    (ready.registry.artefact_dir(version) / "paid_7d" / "scorer.json").write_bytes(b"")
     with pytest.raises(ApprovalError, match="altered"):
         _rank(ready)
     assert newest(ready.lake, "rankings", LENDER) is None

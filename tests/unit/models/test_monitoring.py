@@ -62,3 +62,12 @@ def test_what_moved_is_named() -> None:
 def test_a_column_that_vanished_is_an_error() -> None:
     with pytest.raises(ContractError, match="drift monitor: the frame has no column 'age'"):
         monitoring.drift(_people(500, 0), _people(500, 1).drop(columns="age"))
+
+
+def test_small_samples_need_more_to_raise_an_alarm() -> None:
+    rng = np.random.default_rng(3)
+    large = monitoring.psi_alarm(20_000, 20_000, 10)
+    small = monitoring.psi_alarm(200, 200, 10)
+    assert large == monitoring.ALARM < small
+    draws = [monitoring.score_psi(rng.normal(size=200), rng.normal(size=200)) for _ in range(500)]
+    assert np.mean(np.array(draws) > small) < 0.02

@@ -61,8 +61,3 @@ def test_too_short_a_history_is_refused_with_its_days(count: int) -> None:
     days = weekly(date(2026, 6, 30), count) if count else []
     with pytest.raises(ContractError, match="at least 30 days apart"):
         _split(days, 30, date(2026, 7, 30))
-
-
-def test_all_days_of_a_borrower_fall_into_one_fold() -> None:
-    folds = splits.by_subject(["00000001ab", "00000002ab", "00000001ab"])
-    assert folds.tolist() == [1, 2, 1]

@@ -8,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from threadpoolctl import threadpool_limits
 
+from paymentor_assets.models import artefact
 from paymentor_assets.rankings import scoring
 from paymentor_assets.rankings.tables import CUSTOMER_RANKINGS
+from resources.errors import ContractError
 from tests.support import trained_model
 
 
@@ -23,7 +26,7 @@ def ranked() -> pa.Table:
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 64, 65])
 def test_scores_do_not_depend_on_the_batch(batch_rows: int) -> None:
-    model, frame = trained_model.model(), trained_model.frame().slice(0, 400)
+    model, frame = trained_model.model(), trained_model.frame().slice(0, min(20 * batch_rows, 200))
     whole = scoring.predict(model, frame)
     parts = scoring.predict(model, frame, batch_rows)
     for name, values in whole.items():
@@ -34,14 +37,21 @@ def test_scores_do_not_depend_on_the_batch(batch_rows: int) -> None:
 def test_scores_do_not_depend_on_the_threads(threads: int) -> None:
     model, frame = trained_model.model(), trained_model.frame()
     expected = scoring.predict(model, frame)
-    boosters = [target.booster for target in model.targets.values()]
-    for booster in boosters:
-        booster.set_param({"nthread": threads})
-    found = scoring.predict(model, frame)
-    for booster in boosters:
-        booster.set_param({"nthread": 0})
+    reloaded = artefact.from_files(artefact.files_of(model, "card"))
+    with threadpool_limits(threads):
+        found = scoring.predict(reloaded, frame)
     for name, values in expected.items():
         assert values.tobytes() == found[name].tobytes()
+
+
+def test_a_frame_the_model_cannot_read_names_version_and_column() -> None:
+    frame = trained_model.last_day_frame()
+    with pytest.raises(ContractError, match=r"Version 3 of customer_ranking: .*'days_past_due'"):
+        scoring.rank_accounts(trained_model.approved(), frame.drop(["days_past_due"]), "features-1")
+    position = frame.schema.get_field_index("days_past_due")
+    empty = frame.set_column(position, "days_past_due", pa.nulls(frame.num_rows, pa.float64()))
+    with pytest.raises(ContractError, match=r"Version 3 of .*'days_past_due' is empty"):
+        scoring.rank_accounts(trained_model.approved(), empty, "features-1")
 
 
 def test_a_score_does_not_depend_on_the_other_accounts(ranked: pa.Table) -> None:

@@ -1,0 +1,206 @@
+"""A ranked day, monitored: quiet when the world stands still, loud when it moves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from paymentor_assets.audit.publications import publish_days
+from paymentor_assets.features.publish import LABELS, STAGE
+from paymentor_assets.models import artefact, handover
+from paymentor_assets.models import registry as models
+from paymentor_assets.models.monitoring_table import MONITORS
+from paymentor_assets.rankings import monitoring_assets
+from paymentor_assets.rankings.daily import rank_day
+from paymentor_assets.rankings.monitors import monitor_day
+from paymentor_assets.settings import Settings
+from resources.errors import ApprovalError, PublicationError
+from sensors.monitoring import build_monitoring_sensor
+from tests.support.feature_days import LENDER, contract, feature_tables
+from tests.support.model_lender import CLOCK, RUN, ModelLender, model_lender, publish_features
+from tests.support.trained_model import DAYS, LAST_DAY
+
+#: Thirty days after LAST_DAY its outcomes are known.
+DAY = LAST_DAY + timedelta(days=33)
+CUSTOMERS = 150
+
+
+def _publish_recent(place: ModelLender, *, is_moved: bool) -> None:
+    """Features of the ranked days and the outcomes of the earlier one.
+
+    Where the world moved, everybody is 70 days later on DAY, half of that is not known, and nobody
+    had paid.
+    """
+    tables = feature_tables(CUSTOMERS, [LAST_DAY, DAY])
+    labels = {"features.repayment_labels": tables.pop("features.repayment_labels")}
+    if is_moved:
+        accounts = tables["features.account_features"]
+        days_late = accounts.column("days_past_due").to_pandas()
+        is_now = accounts.column("as_of_date").to_pandas() == DAY
+        days_late = days_late.astype("Int64").mask(is_now, days_late + 70)
+        days_late = days_late.mask(is_now & (days_late.index % 2 == 1))
+        tables["features.account_features"] = _with(accounts, "days_past_due", days_late)
+        outcomes = labels["features.repayment_labels"]
+        unpaid = pc.and_(outcomes.column("paid_30d"), False)
+        labels["features.repayment_labels"] = _with(outcomes, "paid_30d", unpaid)
+    for stage, of_stage in ((STAGE, tables), (LABELS, labels)):
+        publish_days(
+            place.lake, stage=stage, lender_id=LENDER, days=[LAST_DAY, DAY],
+            tables={contract(key, rows): rows for key, rows in of_stage.items()},
+            inputs=["ingestion-1"], run=RUN,
+        )  # fmt: skip
+
+
+def _with(rows: pa.Table, name: str, values: Any) -> pa.Table:
+    field = rows.schema.field(name)
+    column = pa.array(values.to_pylist() if isinstance(values, pa.ChunkedArray) else values)
+    return rows.set_column(rows.schema.get_field_index(name), field, column.cast(field.type))
+
+
+@pytest.fixture(scope="module")
+def ranked(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    empty_registry: Path,
+    files: Mapping[str, bytes],
+) -> ModelLender:
+    """Training days published, a version approved, two days ranked."""
+    place = model_lender(tmp_path_factory.mktemp(request.param))
+    place.registry.directory.mkdir()
+    shutil.copy(empty_registry, place.registry.database)
+    publish_features(place, DAYS[3:6], customers=CUSTOMERS)
+    _publish_recent(place, is_moved=request.param == "moved")
+    place.registry.register(
+        "customer_ranking", files, artefact_sha256=artefact.sha256_of_files(files),
+        trainer="scientist", parameters={}, metrics={}, tags={}, clock=CLOCK,
+    )  # fmt: skip
+    models.approve(
+        place.lake, place.registry, place.store, family="customer_ranking", actor="officer",
+        reason="good", clock=CLOCK,
+    )  # fmt: skip
+    for day in (LAST_DAY, DAY):
+        rank_day(place.lake, place.registry, place.lender, day, RUN)
+    return place
+
+
+still = pytest.mark.parametrize("ranked", ["still"], indirect=True, scope="module")
+moved = pytest.mark.parametrize("ranked", ["moved"], indirect=True, scope="module")
+
+
+def _alarms(place: ModelLender) -> set[tuple[str, str]]:
+    rows = monitor_day(place.lake, place.registry, LENDER, DAY)
+    alarms = rows.filter(rows.column("is_alarm")).to_pylist()
+    return {(row["monitor"], row["subject"]) for row in alarms}
+
+
+@still
+def test_a_world_that_stands_still_is_measured_and_raises_nothing(ranked: ModelLender) -> None:
+    rows = monitor_day(ranked.lake, ranked.registry, LENDER, DAY)
+    assert set(rows.column("monitor").to_pylist()) == set(MONITORS)
+    assert _alarms(ranked) == set()
+    calibration = [r for r in rows.to_pylist() if r["monitor"] == "calibration"]
+    assert [r["subject"] for r in calibration] == ["p_pay_30d"]  # of 7 days nothing is ranked
+    assert calibration[0]["first_date"] == calibration[0]["last_date"] == LAST_DAY
+    assert CUSTOMERS * 0.9 < calibration[0]["row_count"] < CUSTOMERS
+    assert monitor_day(ranked.lake, ranked.registry, LENDER, DAY).equals(rows)
+
+
+@moved
+def test_what_moves_raises_its_alarm(ranked: ModelLender) -> None:
+    assert _alarms(ranked) >= {
+        ("feature_psi", "days_past_due"),
+        ("missing_rate", "days_past_due"),
+        ("calibration", "p_pay_30d"),
+    }
+
+
+@still
+def test_a_day_that_was_not_ranked_is_not_monitored(ranked: ModelLender) -> None:
+    with pytest.raises(PublicationError, match="rankings"):
+        monitor_day(ranked.lake, ranked.registry, LENDER, DAY + timedelta(days=1))
+
+
+@still
+def test_another_artefact_than_the_one_that_ranked_is_refused(ranked: ModelLender) -> None:
+    version = ranked.registry.version("customer_ranking", 1)
+    strange = ranked.registry.artefact_dir(version) / "strange.md"
+    strange.write_text("better")
+    with pytest.raises(ApprovalError, match="customer_ranking version 1 is not the one"):
+        monitor_day(ranked.lake, ranked.registry, LENDER, DAY)
+    strange.unlink()
+
+
+def _materialize(place: ModelLender) -> dg.ExecuteInProcessResult:
+    upstream = [dg.AssetSpec(key) for key in monitoring_assets.monitoring.dependency_keys]
+    return dg.materialize(
+        [*upstream, monitoring_assets.monitoring],
+        partition_key=DAY.isoformat(),
+        resources={
+            "lakehouse": place.lake,
+            "registry": place.registry,
+            "settings": Settings.load({"PAYMENTOR_HOME": str(place.home), "PAYMENTOR_ENV": "test"}),
+            "lenders": {LENDER: place.lender},
+            "clock": CLOCK,
+        },
+    )
+
+
+@moved
+def test_alarms_fail_their_check_and_reach_development(ranked: ModelLender) -> None:
+    result = _materialize(ranked)
+    assert result.success  # an alarm is a finding, not a failure
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert set(checks) == set(MONITORS)
+    assert not checks["feature_psi"].passed
+    assert "days_past_due" in str(checks["feature_psi"].description)
+    assert checks["lift"].passed
+    (event,) = result.get_asset_materialization_events()
+    for monitor in MONITORS:
+        shown = str(event.materialization.metadata[monitor].value)
+        assert shown.startswith("![") and "data:image/svg+xml" in shown
+    handover.hand_over_approvals(ranked.lake, ranked.development)
+    assert handover.drifting_models(ranked.development) == {"customer_ranking": 1}
+
+
+def _sense(place: ModelLender, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
+    settings = Settings.load({"PAYMENTOR_HOME": str(place.home), "PAYMENTOR_ENV": "test"})
+    sensor = build_monitoring_sensor(settings)
+    context = dg.build_sensor_context(
+        instance=instance,
+        resources={"lakehouse": place.lake, "lenders": {LENDER: place.lender}},
+    )
+    decided = sensor(context)
+    if isinstance(decided, dg.SensorResult):
+        assert decided.run_requests is not None
+        (request,) = decided.run_requests
+        return request
+    assert isinstance(decided, dg.SkipReason)
+    return decided
+
+
+@still
+def test_a_ranked_day_is_monitored_once(ranked: ModelLender) -> None:
+    @dg.job(name="monitoring")
+    def monitoring() -> None:
+        """Stands for the real one, of which only the name matters here."""
+
+    instance = dg.DagsterInstance.ephemeral()
+    asked = _sense(ranked, instance)
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.partition_key == DAY.isoformat()
+    run = instance.create_run_for_job(
+        monitoring, tags=asked.tags, status=dg.DagsterRunStatus.STARTED
+    )
+    assert "is measuring" in str(_sense(ranked, instance))
+    instance.report_run_failed(run)
+    assert isinstance(_sense(ranked, instance), dg.RunRequest)
+    instance.create_run_for_job(monitoring, tags=asked.tags, status=dg.DagsterRunStatus.SUCCESS)
+    assert "is monitored" in str(_sense(ranked, instance))
