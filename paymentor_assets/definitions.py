@@ -40,7 +40,7 @@ def build_defs(
             *engagement.STREAM_ASSETS,
             *features.build_assets(settings),
             models.training_extract,
-            models.trained_model,
+            *models.trained_models,
             models.model_approvals,
             rankings.rankings,
             strategies.planned_day,

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import dagster as dg
 
 from paymentor_assets.asset_metadata import DATA_ENGINEERING
+from paymentor_assets.models import families
 from paymentor_assets.models.development import DevelopmentSettings
-from paymentor_assets.models.training_assets import TRAINING_EXTRACT, customer_ranking
+from paymentor_assets.models.training_assets import TRAINING_EXTRACT, assets
 from resources.clock import SystemClock
 from resources.registry import ModelRegistry
 
@@ -25,11 +26,22 @@ training_extract = dg.AssetSpec(
     description="De-identified rows, published here by the production location.",
 )
 
-train_customer_ranking = dg.define_asset_job(
-    "train_customer_ranking",
-    selection=[customer_ranking],
-    description="Train customer ranking on the newest extract and register the result.",
-)
+#: One job a family, and one for all of them; a family that cannot be trained leaves the others be.
+jobs = [
+    *(
+        dg.define_asset_job(
+            f"train_{name}",
+            selection=dg.AssetSelection.assets(["models", name]),
+            description=f"Train {name} on the newest extract and register the result.",
+        )
+        for name in families.NAMES
+    ),
+    dg.define_asset_job(
+        "train_all",
+        selection=dg.AssetSelection.assets(*(["models", name] for name in families.NAMES)),
+        description="Train every family on the newest extract and register the results.",
+    ),
+]
 
 
 def build_defs(
@@ -39,8 +51,8 @@ def build_defs(
     """The definitions of model development; reads nothing but the environment."""
     settings = settings or DevelopmentSettings.load()
     return dg.Definitions(
-        assets=[customer_ranking, training_extract],
-        jobs=[train_customer_ranking],
+        assets=[*assets, training_extract],
+        jobs=jobs,
         resources={
             "development": settings,
             "registry": ModelRegistry(settings.registry_dir),

@@ -11,6 +11,7 @@ import pytest
 
 from paymentor_assets import model_development
 from paymentor_assets.models import assets as model_assets
+from paymentor_assets.models import families, training_assets
 from paymentor_assets.models import registry as models
 from paymentor_assets.models.development import DevelopmentSettings
 from paymentor_assets.rankings import assets as ranking_assets
@@ -104,11 +105,11 @@ def test_no_asset_is_made_in_both_locations() -> None:
     made_here = {
         key for asset in PRODUCTION if isinstance(asset, dg.AssetsDefinition) for key in asset.keys
     }
-    assert made_there == {dg.AssetKey(["models", "customer_ranking"])}
+    assert made_there == {dg.AssetKey(["models", name]) for name in families.NAMES}
     assert not made_there & made_here
 
 
-@pytest.mark.parametrize("asset", [*PRODUCTION, model_development.customer_ranking])
+@pytest.mark.parametrize("asset", [*PRODUCTION, *training_assets.assets])
 def test_every_asset_says_what_it_is(asset: dg.AssetsDefinition | dg.AssetSpec) -> None:
     specs = asset.specs if isinstance(asset, dg.AssetsDefinition) else [asset]
     for spec in specs:
