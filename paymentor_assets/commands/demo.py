@@ -20,7 +20,7 @@ from paymentor_assets.lenders import lender_named
 from paymentor_assets.models import families
 from paymentor_assets.models import registry as approvals
 from paymentor_assets.models.families import customer_ranking
-from resources.errors import NoApprovedModel, UsageError
+from resources.errors import ApprovalError, NoApprovedModel, UsageError
 
 LENDER_ID = "meridian"
 APPROVER = "demo-approver"
@@ -132,8 +132,11 @@ def _learn(deployment: Deployment, jobs: Jobs, last_day: date, first_day: date) 
             except RunFailedError as error:
                 # A lender this small cannot teach every family; the run says which, and why.
                 line.note = f"not trained: {error}"
-            else:
+                continue
+            try:
                 line.note = f"version {_approve(deployment, family)}"
+            except ApprovalError as error:
+                line.note = f"not approved: {error}"
 
 
 def _approve(deployment: Deployment, family: str) -> int:
