@@ -24,3 +24,23 @@
 {% macro in_window(day, as_of_date, length) -%}
     {{ day }} between {{ plus_days(as_of_date, 1 - length) }} and {{ as_of_date }}
 {%- endmacro %}
+
+{#- Lengths of the windows in days. -#}
+{% macro windows() -%}
+    {{ return([7, 30, 90, 180]) }}
+{%- endmacro %}
+
+{#- The shortest window that a row of this age lies in, null when it is older than all: rows are
+    added up once by disjoint spans, and a window is the sum of the spans up to its length. -#}
+{% macro span_days(age_days) -%}
+    case
+        {%- for length in windows() %}
+        when {{ age_days }} < {{ length }} then {{ length }}
+        {%- endfor %}
+    end
+{%- endmacro %}
+
+{#- The sum over a window of rows that have `span_days`; 0 when there is none. -#}
+{% macro sum_in_window(expression, length) -%}
+    sum(case when span_days <= {{ length }} then {{ expression }} else 0 end)
+{%- endmacro %}

@@ -14,3 +14,18 @@
 {% macro money(expression) -%}
     cast({{ expression }} as decimal(18, 2))
 {%- endmacro %}
+
+{#- Standard deviation of `n` values of which the exact sum and the exact sum of squares are known;
+    their difference is clipped at zero, below which only rounding takes it. -#}
+{% macro deviation(n, total, squares) -%}
+    round(
+        sqrt(
+            greatest(
+                cast(0 as double),
+                cast({{ squares }} as double) / {{ n }}
+                - (cast({{ total }} as double) / {{ n }}) * (cast({{ total }} as double) / {{ n }})
+            )
+        ),
+        6
+    )
+{%- endmacro %}

@@ -13,6 +13,15 @@
     on 31 March, SMA-1 on 30 April, SMA-2 on 30 May, NPA on 29 June). -#}
 {% macro npa_from_day() -%}91{%- endmacro %}
 
+{#- Whether the newest NPA of a history has not ended: by its `npa_begun_date`, `npa_cured_date`. -#}
+{% macro is_uncured_npa(history) -%}
+    coalesce(
+        {{ history }}.npa_begun_date
+        > coalesce({{ history }}.npa_cured_date, cast('0001-01-01' as date)),
+        false
+    )
+{%- endmacro %}
+
 {#- `is_uncured_npa` is an expression: the account was NPA and has not been clear since. -#}
 {% macro sma_class(days, is_uncured_npa) -%}
     case

@@ -223,6 +223,12 @@ BY_HAND: dict[tuple[str, date], dict[str, Any]] = {
         "days_since_last_payment": 19,
         "months_on_book": 0,
         "max_days_past_due": 0,
+        # One instalment, on the 12th, the day it fell due.
+        "payments_on_due_date_30d": 1,
+        "payment_delay_mean_180d": 0.0,
+        "payment_size_180d": 1.0,
+        "preferred_payment_day_180d": 12,
+        "npa_since_date": None,
     },
     ("loan-4967", DAY): {
         "monthly_inflow_mean": Decimal("0.00"),
@@ -244,6 +250,11 @@ BY_HAND: dict[tuple[str, date], dict[str, Any]] = {
         "days_since_last_payment": None,
         "months_on_book": 2,
         "max_days_past_due": 50,
+        # Snapshots are weekly: of 1998-12-01 the newest was that of 11-26.
+        "days_past_due_30d_ago": 15,
+        "days_past_due_7d_ago": 43,
+        "worst_sma_class_180d": "SMA-1",
+        "payment_delay_mean_180d": None,
     },
     ("loan-5314", OBSERVED_DAY): {
         "monthly_inflow_mean": Decimal("50468.63"),
@@ -270,6 +281,15 @@ BY_HAND: dict[tuple[str, date], dict[str, Any]] = {
         # on 1994-03-10 it was unpaid since 1993-07-12.
         "max_dpd_30d": 242,
         "days_delinquent_90d": 13,
+        # So the payment came 243 days after the due date it was for.
+        "payments_late_30d": 1,
+        "payment_delay_mean_180d": 243.0,
+        "payment_size_180d": round(8033.20 / 8033, 6),
+        "prepaid_amount_180d": Decimal("0.00"),
+        "days_past_due_30d_ago": 228,
+        # The first Thursday, day of the snapshot, on which the 91st day was over: 1993-10-10 + 4.
+        "npa_since_date": date(1993, 10, 14),
+        "npa_episodes": 1,
     },
 }
 

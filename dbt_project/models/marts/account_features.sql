@@ -48,7 +48,76 @@ select
         as days_since_right_party_contact,
     cast(coalesce(promises.promises_180d, 0) as int) as promises_180d,
     cast(coalesce(promises.promises_kept_180d, 0) as int) as promises_kept_180d,
-    cast(coalesce(promises.promises_broken_180d, 0) as int) as promises_broken_180d
+    cast(coalesce(promises.promises_broken_180d, 0) as int) as promises_broken_180d,
+    -- A column that is new goes to the end: published columns keep their places.
+    cast(standing.npa_since_date as date) as npa_since_date,
+    cast(standing.npa_episodes as int) as npa_episodes,
+    cast({{ days_between('standing.npa_cured_date', 'standing.as_of_date') }} as int)
+        as days_since_npa_cure,
+    cast(
+        {{ sma_class(
+            'arrears.max_dpd_180d',
+            'standing.npa_since_date is not null or coalesce('
+            ~ days_between('standing.npa_cured_date', 'standing.as_of_date') ~ ' < 180, false)'
+        ) }} as string
+    ) as worst_sma_class_180d,
+    {%- for ago in [7, 30, 90] %}
+    cast(arrears.days_past_due_{{ ago }}d_ago as int) as days_past_due_{{ ago }}d_ago,
+    {%- endfor %}
+    cast(arrears.max_dpd_7d as int) as max_dpd_7d,
+    {%- for length in [7, 30, 180] %}
+    cast(coalesce(arrears.days_delinquent_{{ length }}d, 0) as int)
+        as days_delinquent_{{ length }}d,
+    {%- endfor %}
+    cast(coalesce(payments.payments_7d, 0) as int) as payments_7d,
+    {{ money('coalesce(payments.paid_amount_7d, 0)') }} as paid_amount_7d,
+    {%- for length in [7, 30, 180] %}
+    cast(coalesce(payments.bounces_{{ length }}d, 0) as int) as bounces_{{ length }}d,
+    {%- endfor %}
+    {%- for length in windows() %}
+    {%- for when in ['early', 'on_due_date', 'late'] %}
+    cast(coalesce(payments.payments_{{ when }}_{{ length }}d, 0) as int)
+        as payments_{{ when }}_{{ length }}d,
+    {%- endfor %}
+    {{ money('coalesce(payments.prepaid_amount_' ~ length ~ 'd, 0)') }}
+        as prepaid_amount_{{ length }}d,
+    {%- for what in ['due', 'in_full', 'in_part'] %}
+    cast(coalesce(instalments.instalments_{{ what }}_{{ length }}d, 0) as int)
+        as instalments_{{ what }}_{{ length }}d,
+    {%- endfor %}
+    {%- endfor %}
+    cast(instalments.part_paid_share_180d as double) as part_paid_share_180d,
+    cast(payments.payment_delay_mean_180d as double) as payment_delay_mean_180d,
+    cast(payments.payment_delay_deviation_180d as double) as payment_delay_deviation_180d,
+    cast(
+        {{ ratio('payments.paid_amount_180d', 'payments.payments_180d * standing.emi_amount') }}
+        as double
+    ) as payment_size_180d,
+    cast(payments.payment_amount_variation_180d as double) as payment_amount_variation_180d,
+    cast(payments.preferred_payment_method_180d as string) as preferred_payment_method_180d,
+    cast(payments.preferred_payment_day_180d as int) as preferred_payment_day_180d,
+    {%- for length in [7, 30, 90] %}
+    {%- for what in ['promises', 'promises_kept', 'promises_broken'] %}
+    cast(coalesce(promises.{{ what }}_{{ length }}d, 0) as int) as {{ what }}_{{ length }}d,
+    {%- endfor %}
+    {%- endfor %}
+    {%- for length in windows() %}
+    {%- for channel in channels() %}
+    {%- for outcome in ['contacts', 'reacted', 'unreached'] %}
+    {%- set name = contact_column(channel, outcome, length) %}
+    {%- if not (outcome == 'contacts' and length == 30) %}
+    cast(coalesce(contacts.{{ name }}, 0) as int) as {{ name }},
+    {%- endif %}
+    {%- endfor %}
+    {%- endfor %}
+    cast(coalesce(contacts.inbound_contacts_{{ length }}d, 0) as int)
+        as inbound_contacts_{{ length }}d
+    {%- if length != 90 %},
+    cast(coalesce(contacts.right_party_contacts_{{ length }}d, 0) as int)
+        as right_party_contacts_{{ length }}d
+    {%- endif %}
+    {%- if not loop.last %},{% endif %}
+    {%- endfor %}
 from {{ ref('int_account_standing') }} as standing
 left join {{ ref('int_account_payments') }} as payments
     on standing.as_of_date = payments.as_of_date

@@ -42,6 +42,7 @@ judged as (
     select
         promises.as_of_date,
         promises.account_id,
+        {{ span_days(days_between('promises.contact_date', 'promises.as_of_date')) }} as span_days,
         coalesce(promises.promise_date <= promises.as_of_date, false) as is_due,
         coalesce(paid.paid_amount, 0) > 0
         and coalesce(paid.paid_amount, 0) >= coalesce(promises.promise_amount, 0) as is_paid
@@ -54,8 +55,12 @@ judged as (
 select
     as_of_date,
     account_id,
-    cast(count(*) as int) as promises_180d,
-    cast(sum(case when is_due and is_paid then 1 else 0 end) as int) as promises_kept_180d,
-    cast(sum(case when is_due and not is_paid then 1 else 0 end) as int) as promises_broken_180d
+    {%- for length in windows() %}
+    cast({{ sum_in_window('1', length) }} as int) as promises_{{ length }}d,
+    cast({{ sum_in_window('case when is_due and is_paid then 1 else 0 end', length) }} as int)
+        as promises_kept_{{ length }}d,
+    cast({{ sum_in_window('case when is_due and not is_paid then 1 else 0 end', length) }} as int)
+        as promises_broken_{{ length }}d{% if not loop.last %},{% endif %}
+    {%- endfor %}
 from judged
 group by as_of_date, account_id

@@ -27,27 +27,38 @@ ever_npa as (
     where days_past_due >= {{ npa_from_day() }}
 ),
 
--- Cured only when all arrears are paid: an NPA that pays some instalments stays NPA.
-npa_history as (
+-- Cured only when all arrears are paid: an NPA that pays some instalments stays NPA. Of the day-ends
+-- that decide, an NPA after anything else begins one, and a clear one after an NPA ends it.
+npa_events as (
     select
         days.as_of_date,
         versions.account_id,
-        max(
-            case when versions.days_past_due >= {{ npa_from_day() }} then versions.snapshot_date end
-        ) as last_npa_date,
-        max(
-            case
-                when versions.days_past_due = 0 and versions.overdue_amount = 0
-                    then versions.snapshot_date
-            end
-        ) as last_clear_date
+        versions.snapshot_date,
+        versions.days_past_due >= {{ npa_from_day() }} as is_npa,
+        lag(versions.days_past_due >= {{ npa_from_day() }}) over (
+            partition by days.as_of_date, versions.account_id
+            order by versions.snapshot_date asc nulls last
+        ) as was_npa
     from {{ ref('int_as_of_dates') }} as days
     inner join {{ ref('int_portfolio_versions') }} as versions
         on versions.snapshot_date <= days.as_of_date
         and {{ known_at('versions', 'days.cutoff_utc') }}
     inner join ever_npa
         on versions.account_id = ever_npa.account_id
-    group by days.as_of_date, versions.account_id
+    where versions.days_past_due >= {{ npa_from_day() }}
+        or (versions.days_past_due = 0 and versions.overdue_amount = 0)
+),
+
+npa_history as (
+    select
+        as_of_date,
+        account_id,
+        max(case when is_npa and not coalesce(was_npa, false) then snapshot_date end)
+            as npa_begun_date,
+        max(case when not is_npa and was_npa then snapshot_date end) as npa_cured_date,
+        sum(case when is_npa and not coalesce(was_npa, false) then 1 else 0 end) as npa_episodes
+    from npa_events
+    group by as_of_date, account_id
 ),
 
 standing as (
@@ -60,10 +71,12 @@ standing as (
         snapshots._row_number,
         {{ delinquency_bucket('snapshots.days_past_due') }} as bucket,
         {{ sma_class(
-            'snapshots.days_past_due',
-            "coalesce(npa_history.last_npa_date"
-            ~ " > coalesce(npa_history.last_clear_date, cast('0001-01-01' as date)), false)"
-        ) }} as sma_class
+            'snapshots.days_past_due', is_uncured_npa('npa_history')
+        ) }} as sma_class,
+        case when {{ is_uncured_npa('npa_history') }} then npa_history.npa_begun_date end
+            as npa_since_date,
+        npa_history.npa_cured_date,
+        coalesce(npa_history.npa_episodes, 0) as npa_episodes
     from snapshots
     left join npa_history
         on snapshots.as_of_date = npa_history.as_of_date
@@ -106,7 +119,10 @@ select
     cast(standing.bucket as string) as bucket,
     cast(standing.sma_class as string) as sma_class,
     cast(standing.days_past_due > 0 and portfolio.account_status <> 'closed' as boolean)
-        as is_delinquent
+        as is_delinquent,
+    cast(standing.npa_since_date as date) as npa_since_date,
+    cast(standing.npa_cured_date as date) as npa_cured_date,
+    cast(standing.npa_episodes as int) as npa_episodes
 from standing
 inner join {{ ref('stg_portfolio_accounts') }} as portfolio
     on standing._file_id = portfolio._file_id

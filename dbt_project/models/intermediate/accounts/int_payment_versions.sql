@@ -3,6 +3,7 @@ select
     account_id,
     value_date,
     amount,
+    method,
     status,
     {{ known_interval(['payment_id']) }}
 from {{ ref('stg_payments') }}

@@ -5,6 +5,7 @@ select
     next_due_date,
     cast({{ days_past_due() }} as int) as days_past_due,
     cast(overdue_amount as decimal(18, 2)) as overdue_amount,
+    cast(emi_amount as decimal(18, 2)) as emi_amount,
     account_status,
     _file_id,
     _row_number,

@@ -36,7 +36,19 @@ select
                     then events.occurred_at_utc
             end
         ) as timestamp
-    ) as last_engaged_at_utc
+    ) as last_engaged_at_utc,
+    -- A failure may be reported before the delivery that followed it.
+    cast(
+        max(case when events.event_type in ('bounced', 'failed', 'no_answer') then 1 else 0 end) = 1
+        and max(
+            case
+                when events.event_type in (
+                    'delivered', 'voicemail', 'opened', 'clicked', 'replied', 'answered'
+                ) then 1
+                else 0
+            end
+        ) = 0 as boolean
+    ) as is_unreached
 from {{ ref('int_as_of_dates') }} as days
 inner join events
     on events.event_date <= days.as_of_date
