@@ -43,7 +43,7 @@ def build_defs(
             *engagement.STREAM_ASSETS,
             *features.build_assets(settings),
             models.training_extract,
-            models.trained_model,
+            *models.trained_models,
             models.model_approvals,
             rankings.rankings,
             monitoring.monitoring,

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import dagster as dg
 
 from paymentor_assets.asset_metadata import DATA_ENGINEERING, RISK
+from paymentor_assets.models import families
 from paymentor_assets.models.alias_assets import champion_aliases
 from paymentor_assets.models.development import DevelopmentSettings
-from paymentor_assets.models.training_assets import TRAINING_EXTRACT, customer_ranking
+from paymentor_assets.models.training_assets import TRAINING_EXTRACT, assets
 from resources.clock import SystemClock
 from resources.registry import ModelRegistry
 from sensors.development import (
@@ -21,6 +22,8 @@ from sensors.development import (
     build_development_schedules,
     build_development_sensors,
 )
+
+TRAIN_ALL = "train_all"
 
 #: Produced by the production location; named here so that the lineage is whole.
 training_extract = dg.AssetSpec(
@@ -40,11 +43,22 @@ approvals = dg.AssetSpec(
     description="Who allowed which version to score, handed over by the production location.",
 )
 
-train_customer_ranking = dg.define_asset_job(
-    "train_customer_ranking",
-    selection=[customer_ranking],
-    description="Train customer ranking on the newest extract and register the result.",
-)
+#: One job a family, and one for all of them; a family that cannot be trained leaves the others be.
+training_jobs = [
+    *(
+        dg.define_asset_job(
+            f"train_{name}",
+            selection=dg.AssetSelection.assets(["models", name]),
+            description=f"Train {name} on the newest extract and register the result.",
+        )
+        for name in families.NAMES
+    ),
+    dg.define_asset_job(
+        TRAIN_ALL,
+        selection=dg.AssetSelection.assets(*(["models", name] for name in families.NAMES)),
+        description="Train every family on the newest extract and register the results.",
+    ),
+]
 
 mirror_approvals = dg.define_asset_job(
     MIRROR_JOB,
@@ -60,10 +74,10 @@ def build_defs(
     """The definitions of model development; reads nothing but the environment."""
     settings = settings or DevelopmentSettings.load()
     return dg.Definitions(
-        assets=[customer_ranking, champion_aliases, training_extract, approvals],
-        jobs=[train_customer_ranking, mirror_approvals],
-        schedules=build_development_schedules(settings, train_customer_ranking.name),
-        sensors=build_development_sensors(settings, train_customer_ranking.name),
+        assets=[*assets, champion_aliases, training_extract, approvals],
+        jobs=[*training_jobs, mirror_approvals],
+        schedules=build_development_schedules(settings, TRAIN_ALL),
+        sensors=build_development_sensors(settings, TRAIN_ALL),
         resources={
             "development": settings,
             "registry": ModelRegistry(settings.registry_dir),

@@ -14,12 +14,12 @@ from paymentor_assets.asset_metadata import (
 )
 from paymentor_assets.audit.publications import Publication, RunInfo
 from paymentor_assets.lenders import Lender
-from paymentor_assets.models import approvals, inventory
+from paymentor_assets.models import approvals, families, inventory
 from paymentor_assets.models.development import development_lakehouse
 from paymentor_assets.models.families import customer_ranking
 from paymentor_assets.models.handover import hand_over_approvals
 from paymentor_assets.models.registry import record_registrations
-from paymentor_assets.models.training_extract import TRAINING_ROWS, extract
+from paymentor_assets.models.training_extract import extract
 from paymentor_assets.partitions import lenders_of
 from paymentor_assets.settings import Settings
 from resources.clock import Clock
@@ -29,22 +29,25 @@ from resources.operational_store import OperationalStore
 from resources.registry import ModelRegistry
 
 GROUP = "models"
-EXTRACT_VERSION = "1"
+EXTRACT_VERSION = "2"
 APPROVALS_VERSION = "1"
 
 TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])
-TRAINED_MODEL = dg.AssetKey(["models", customer_ranking.FAMILY])
+TRAINED_MODELS = [dg.AssetKey(["models", name]) for name in families.NAMES]
 APPROVALS = dg.AssetKey(["models", "approvals"])
 
 #: Training happens in the model_development location; production only knows that it does.
-trained_model = dg.AssetSpec(
-    TRAINED_MODEL,
-    deps=[TRAINING_EXTRACT],
-    description="The customer ranking model, trained in the model_development location.",
-    group_name=GROUP,
-    owners=[DATA_SCIENCE],
-    kinds={"xgboost", "mlflow"},
-)
+trained_models = [
+    dg.AssetSpec(
+        key,
+        deps=[TRAINING_EXTRACT],
+        description=f"{name}, trained in the model_development location.",
+        group_name=GROUP,
+        owners=[DATA_SCIENCE],
+        kinds={"python", "mlflow"},
+    )
+    for name, key in zip(families.NAMES, TRAINED_MODELS, strict=True)
+]
 
 
 @dg.asset(
@@ -53,6 +56,10 @@ trained_model = dg.AssetSpec(
         dg.AssetKey(["features", "account_features"]),
         dg.AssetKey(["features", "customer_profile"]),
         dg.AssetKey(["features", "repayment_labels"]),
+        dg.AssetKey(["features", "channel_engagement"]),
+        dg.AssetKey(["raw", "contact_history"]),
+        dg.AssetKey(["raw", "campaign_responses"]),
+        dg.AssetKey(["raw", "clickstream_events"]),
     ],
     group_name=GROUP,
     owners=[DATA_ENGINEERING],
@@ -60,9 +67,10 @@ trained_model = dg.AssetSpec(
     code_version=EXTRACT_VERSION,
     description=(
         "Weekly feature days with the outcomes known by now, without identities, published into "
-        "model development's own lakehouse as training.customer_ranking."
+        "model development's own lakehouse: a table `training.<family>` for every family. The "
+        "schema shown is customer ranking's."
     ),
-    metadata=table_metadata(TRAINING_ROWS),
+    metadata=table_metadata(customer_ranking.SPEC.rows),
 )
 def training_extract(
     context: dg.AssetExecutionContext,
@@ -91,21 +99,28 @@ def training_extract(
         for lender in lenders_of(context, lenders)
     ]
     newest = publications[-1]
-    rows = {p.lender_id: sum(p.table(TRAINING_ROWS.name).rows.values()) for p in publications}
+    rows = {p.lender_id: _rows(p, customer_ranking.FAMILY) for p in publications}
     return dg.MaterializeResult(
         metadata={
-            **published_metadata(newest, TRAINING_ROWS.name),
+            **published_metadata(newest, customer_ranking.SPEC.rows.name),
             "dagster/row_count": sum(rows.values()),
             "rows_by_lender": rows,
+            "rows_by_family": {
+                name: sum(_rows(p, name) for p in publications) for name in families.NAMES
+            },
             "days": len(newest.as_of_dates),
             "catalog": development.name,
         }
     )
 
 
+def _rows(publication: Publication, name: str) -> int:
+    return sum(publication.table(families.get(name).SPEC.rows.name).rows.values())
+
+
 @dg.asset(
     key=APPROVALS,
-    deps=[TRAINED_MODEL],
+    deps=TRAINED_MODELS,
     group_name=GROUP,
     owners=[RISK],
     kinds={"iceberg", "mlflow"},
@@ -169,6 +184,6 @@ def _versions_preview(versions: list[dict[str, object]]) -> dg.MetadataValue:
 
 assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
     training_extract,
-    trained_model,
+    *trained_models,
     model_approvals,
 ]

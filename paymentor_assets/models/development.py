@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from paymentor_assets.audit.publications import RunInfo, all_publications
-from paymentor_assets.models import artefact, model_card, training
-from paymentor_assets.models.families import customer_ranking
+from paymentor_assets.models import artefact, families, model_card, trainers
+from paymentor_assets.models.environment import environment
+from paymentor_assets.models.family_spec import FamilySpec
 from paymentor_assets.models.training import TrainingData
-from paymentor_assets.models.training_extract import STAGE, TRAINING_ROWS
 from paymentor_assets.settings import is_automation_on
 from resources.errors import PublicationError
 from resources.lakehouse import Lakehouse
@@ -23,6 +23,8 @@ from resources.registry import ModelRegistry, RegisteredVersion
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
+#: The stage under which production publishes extracts into development's lakehouse.
+EXTRACT_STAGE = "training_extract"
 
 
 @dataclass(frozen=True)
@@ -64,20 +66,20 @@ def development_lakehouse(development_dir: Path) -> Lakehouse:
     )
 
 
-def read_extract(lake: Lakehouse) -> TrainingData:
-    """The newest extract of every lender, at the snapshots that were published.
+def read_extract(lake: Lakehouse, spec: FamilySpec) -> TrainingData:
+    """A family's newest extract of every lender, at the snapshots that were published.
 
     Raises PublicationError when there is none.
     """
-    newest = {p.lender_id: p for p in all_publications(lake, stage=STAGE)}
+    newest = {p.lender_id: p for p in all_publications(lake, stage=EXTRACT_STAGE)}
     if not newest:
         raise PublicationError(
             "Model development has no extract to learn from. "
             "Materialise models/training_extract in the production location first."
         )
-    snapshots = {lender: p.table(TRAINING_ROWS.name).snapshot_id for lender, p in newest.items()}
+    snapshots = {lender: p.table(spec.rows.name).snapshot_id for lender, p in newest.items()}
     rows = pa.concat_tables(
-        lake.scan(TRAINING_ROWS.name, snapshot_id, f"lender_id = '{lender}'")
+        lake.scan(spec.rows.name, snapshot_id, f"lender_id = '{lender}'")
         for lender, snapshot_id in sorted(snapshots.items())
     )
     return TrainingData(
@@ -88,14 +90,21 @@ def read_extract(lake: Lakehouse) -> TrainingData:
 
 
 def train_and_register(
-    lake: Lakehouse, registry: ModelRegistry, *, trainer: str, run: RunInfo, seed: int = SEED
+    lake: Lakehouse,
+    registry: ModelRegistry,
+    family: str,
+    *,
+    trainer: str,
+    run: RunInfo,
+    seed: int = SEED,
 ) -> tuple[RegisteredVersion, artefact.ModelArtefact]:
     """Train on the newest extract and register the artefact; the same extract makes no new version.
 
     Raises PublicationError without an extract, ContractError when it does not suffice to learn.
     """
-    data = read_extract(lake)
-    model = training.train(customer_ranking.SPEC, data, seed=seed)
+    spec: FamilySpec = families.get(family).SPEC
+    data = read_extract(lake, spec)
+    model = trainers.train(spec, data, seed=seed)
     files = artefact.files_of(model, model_card.render(model))
     version = registry.register(
         model.family,
@@ -107,7 +116,7 @@ def train_and_register(
             **{
                 f"{name}.{parameter}": value
                 for name, report in model.card["targets"].items()
-                for parameter, value in _parameters(report["choice"]).items()
+                for parameter, value in _parameters(report.get("choice", {})).items()
             },
         },
         metrics=model_card.headline(model),
@@ -115,6 +124,8 @@ def train_and_register(
             "paymentor.code_version": run.code_version,
             "paymentor.run_id": run.run_id,
             "paymentor.model_digest": model.digest(),
+            "paymentor.environment": environment(),
+            "paymentor.pii_classes": ", ".join(_pii_classes(model)),
             "paymentor.known_through": model.card["data"]["known_through"],
             **{
                 f"paymentor.extract_publication.{lender}": publication
@@ -132,4 +143,9 @@ def train_and_register(
 
 def _parameters(choice: Mapping[str, Any]) -> dict[str, object]:
     """The candidate that won, and the setting of each of its members."""
-    return {"chosen": choice["chosen"], **choice["settings"]}
+    return {"chosen": choice["chosen"], **choice.get("settings", {})} if choice else {}
+
+
+def _pii_classes(model: artefact.ModelArtefact) -> list[str]:
+    """Classes of personal data that any feature rests on; which feature, the artefact says."""
+    return sorted({name for feature in model.card["features"] for name in feature["pii_class"]})

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paymentor_assets.models.family_spec import Kind
 from paymentor_assets.models.learning.boosters import Matrix
 from paymentor_assets.models.learning.columns import Floats
 
@@ -74,6 +75,29 @@ def amount_metrics(actual: Floats, predicted: Floats) -> Metrics:
     )
 
 
+def log_amount_metrics(actual: Floats, predicted: Floats) -> Metrics:
+    """Error of an amount above zero on its logarithm, and the median relative error."""
+    if len(actual) == 0:
+        return {"rows": 0.0}
+    logarithm = np.log(actual)
+    error = np.log(np.maximum(predicted, 1e-9)) - logarithm
+    variance = float(logarithm.var())
+    return _rounded(
+        {
+            "rows": float(len(actual)),
+            "r2_log": 1 - float((error**2).mean()) / variance if variance else None,
+            "median_relative_error": float(np.median(np.abs(predicted / actual - 1))),
+            "bias_log": float(error.mean()),
+        }
+    )
+
+
+def coverage(actual: Floats, interval: Floats) -> float:
+    """Share of outcomes (rows,) inside their interval (rows, 2)."""
+    inside = (actual >= interval[:, 0]) & (actual <= interval[:, 1])
+    return round(float(inside.mean()), 6)
+
+
 def calibration_table(actual: Floats, predicted: Floats) -> list[dict[str, float]]:
     """Predicted and realised rate in ten groups of equal size, least likely first."""
     if len(actual) == 0:
@@ -97,9 +121,7 @@ def calibration_error(actual: Floats, predicted: Floats) -> float:
     return sum(row["rows"] * abs(row["predicted"] - row["realised"]) for row in table) / total
 
 
-def baseline_predictions(
-    train: Matrix, target: Floats, test: Matrix, *, is_probability: bool
-) -> Floats:
+def baseline_predictions(train: Matrix, target: Floats, test: Matrix, *, kind: Kind) -> Floats:
     """What logistic regression (or ridge, for amounts) says on the same split, shape (test rows,).
 
     Unknown becomes the training median, values are standardised; a column that is unknown
@@ -111,13 +133,16 @@ def baseline_predictions(
     from sklearn.preprocessing import StandardScaler
 
     known = ~np.isnan(train).all(axis=0)
-    model: Any = LogisticRegression(C=0.1, max_iter=2000) if is_probability else Ridge(alpha=10.0)
+    is_class, is_log = kind == "probability", kind == "log_amount"
+    model: Any = LogisticRegression(C=0.1, max_iter=2000) if is_class else Ridge(alpha=10.0)
     pipeline = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), model)
-    pipeline.fit(train[:, known].astype(np.float64), target)
+    pipeline.fit(train[:, known].astype(np.float64), np.log(target) if is_log else target)
     columns = test[:, known].astype(np.float64)
-    if is_probability:
+    if is_class:
         return np.asarray(pipeline.predict_proba(columns)[:, 1], dtype=np.float64)
-    return np.asarray(np.clip(pipeline.predict(columns), 0, None), dtype=np.float64)
+    predicted = pipeline.predict(columns)
+    amounts = np.exp(predicted) if is_log else np.clip(predicted, 0, None)
+    return np.asarray(amounts, dtype=np.float64)
 
 
 def _rounded(metrics: Metrics) -> Metrics:

@@ -1,4 +1,4 @@
-"""The feature frame: one row an open account, one column a model feature.
+"""The feature frame: one row an open account, or a customer, one column a model feature.
 
 Training and scoring both come through here, over the same expressions and the same view of
 account-aggregator data (features/purposes.py); what differs is only which days are read. The frame
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
 from paymentor_assets.models.families import customer_ranking as family
+from paymentor_assets.models.family_spec import FamilySpec
 from paymentor_assets.models.feature_spec import columns_read
 from resources.duck import connect
 from resources.errors import ContractError
@@ -41,6 +42,9 @@ _ACCOUNT_COLUMNS = (
     "emi_amount",
     "outstanding_amount",
 )
+CUSTOMER_KEYS = ("lender_id", "customer_id", "as_of_date")
+_ORDER = ("lender_id", "as_of_date", "customer_id")
+_ENGAGEMENT_COLUMNS = (*CUSTOMER_KEYS, "channel")
 _PROFILE_COLUMNS = ("lender_id", "customer_id", "as_of_date", "aa_purposes")
 
 
@@ -90,10 +94,74 @@ def build(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
     return frame
 
 
-def _require(rows: pa.Table, columns: Sequence[str], name: str) -> None:
+def customer_columns(spec: FamilySpec) -> list[str]:
+    """Columns of features.customer_profile that a family of customers reads."""
+    return sorted({*_PROFILE_COLUMNS, *columns_read(spec.features, "p")})
+
+
+def engagement_columns(spec: FamilySpec) -> list[str]:
+    """Columns of features.channel_engagement that a family of customers reads."""
+    return sorted({*_ENGAGEMENT_COLUMNS, *columns_read(spec.features, "g")})
+
+
+def of_customers(
+    spec: FamilySpec,
+    profiles: pa.Table,
+    *,
+    events: pa.Table | None = None,
+    engagement: pa.Table | None = None,
+) -> pa.Table:
+    """The features of a family whose rows are customers, or something that befalls one.
+
+    `profiles` has the columns of `customer_columns(spec)`. `events` names the rows: lender_id,
+    customer_id, as_of_date (the day whose knowledge counts), what features read of `e` (channel,
+    product, …), and anything else to carry along; by default every customer of `profiles` once.
+    `engagement` has the columns of `engagement_columns(spec)`, for families that read `g`.
+
+    Returns one row an event in the order of lender, day, customer and the event's own columns:
+    those columns, then one a feature; numbers are DOUBLE, categories VARCHAR, unknown is NULL.
+    Account-aggregator columns are null outside the family's purpose. Raises ContractError naming
+    the columns that are missing.
+    """
+    _require(profiles, customer_columns(spec), "features.customer_profile", spec.family)
+    rows = profiles.select(list(CUSTOMER_KEYS)) if events is None else events
+    names = {feature.name for feature in spec.features}
+    carried = [f'e."{name}"' for name in rows.column_names if name not in names]
+    order = [f'e."{name}"' for name in dict.fromkeys([*_ORDER, *rows.column_names])]
+    profile = profile_as_seen_sql(
+        "profiles", customer_columns(spec), spec.aa_purpose, tagged=aa_columns()
+    )
+    on_channel = ""
+    if columns_read(spec.features, "g"):
+        engagement = engagement if engagement is not None else pa.table({})
+        _require(engagement, engagement_columns(spec), "features.channel_engagement", spec.family)
+        on_channel = """LEFT JOIN engagement AS g
+              ON g.lender_id = e.lender_id AND g.customer_id = e.customer_id
+             AND g.as_of_date = e.as_of_date AND g.channel = e.channel"""
+    with connect() as con:
+        con.register("events", rows)
+        con.register("profiles", profiles)
+        if on_channel:
+            con.register("engagement", engagement)
+        return con.execute(
+            f"""
+            SELECT {", ".join([*carried, *(feature.expression for feature in spec.features)])}
+            FROM events AS e
+            LEFT JOIN ({profile}) AS p
+              ON p.lender_id = e.lender_id AND p.customer_id = e.customer_id
+             AND p.as_of_date = e.as_of_date
+            {on_channel}
+            ORDER BY {", ".join(order)}
+            """
+        ).to_arrow_table()
+
+
+def _require(
+    rows: pa.Table, columns: Sequence[str], name: str, reader: str = family.FAMILY
+) -> None:
     missing = [column for column in columns if column not in rows.column_names]
     if missing:
         raise ContractError(
-            f"{name} lacks {', '.join(missing)}, which family {family.FAMILY} reads. "
+            f"{name} lacks {', '.join(missing)}, which family {reader} reads. "
             "Publish features that have them, or change the family's feature list."
         )

@@ -13,7 +13,7 @@ from typing import Literal
 
 Kind = Literal["number", "category"]
 
-_COLUMN = re.compile(r"\b([ap])\.([a-z_0-9]+)")
+_COLUMN = re.compile(r"\b([apg])\.([a-z_0-9]+)")
 
 
 @dataclass(frozen=True)

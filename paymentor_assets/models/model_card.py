@@ -24,6 +24,20 @@ def render(artefact: ModelArtefact) -> str:
     ]
     for name, report in card["targets"].items():
         parts.append(_target_section(name, report))
+    parts.append("\n## Features, the columns they rest on, and their fair use\n")
+    parts += _table(
+        ["feature", "columns", "personal data", "in credit decisions", "missing"],
+        [
+            [
+                feature["feature"],
+                ", ".join(feature["columns"]) or "the event itself",
+                ", ".join(feature["pii_class"]) or "none",
+                "allowed" if feature["is_allowed_in_credit_decisions"] else "excluded",
+                f"{card['missing_share'][feature['feature']]:.1%}",
+            ]
+            for feature in card["features"]
+        ],
+    )
     parts.append("\n## Columns left out, and why\n")
     parts += [f"- {columns}: {reason}" for columns, reason in card["excluded"].items()]
     parts.append("\n## Limits\n")
@@ -48,13 +62,9 @@ def _metric_parts(report: Mapping[str, Any]) -> list[str]:
     """`test`, `baseline`, and the same of the rows that are judged apart."""
     return [
         name
-        for name in report
-        if name.split("_")[0] in (MODEL, BASELINE) and _is_flat(report[name])
+        for name, value in report.items()
+        if name.split("_")[0] in (MODEL, BASELINE) and isinstance(value, Mapping)
     ]
-
-
-def _is_flat(value: object) -> bool:
-    return isinstance(value, Mapping)
 
 
 def _target_section(name: str, report: Mapping[str, Any]) -> str:
@@ -65,7 +75,9 @@ def _target_section(name: str, report: Mapping[str, Any]) -> str:
         f"({report['train_days'][0]} to {report['train_days'][-1]}), "
         f"{len(report['purged_days'])} days purged so that no label overlaps, judged on "
         f"{report[MODEL]['rows']:.0f} rows of {report['test_days'][0]} to "
-        f"{report['test_days'][-1]}. The baseline is a plain regression on the same days.\n",
+        f"{report['test_days'][-1]}."
+        f"{' The baseline is a plain regression on the same days.' if BASELINE in report else ''}"
+        f"{' Treatment: ' + report['treatment'] + '.' if 'treatment' in report else ''}\n",
         *_table(
             ["metric", *(_part_name(part) for part in parts)],
             [
@@ -82,9 +94,14 @@ def _target_section(name: str, report: Mapping[str, Any]) -> str:
                 for row in report["calibration"]
             ],
         )
-    lines += _candidates(report["choice"])
-    lines.append("Features that matter most, by share of all contributions:\n")
-    lines += [f"- {row['feature']}: {row['share']:.1%}" for row in report["top_features"]]
+    if report.get("centroids"):
+        heads = list(report["centroids"][0])
+        lines += _table(heads, [[str(row[head]) for head in heads] for row in report["centroids"]])
+    if "choice" in report:
+        lines += _candidates(report["choice"])
+    if report.get("top_features"):
+        lines.append("Features that matter most, by share of all contributions:\n")
+        lines += [f"- {row['feature']}: {row['share']:.1%}" for row in report["top_features"]]
     if report["left_out_unknown"]:
         lines.append(f"\nKnown of nobody, left out: {', '.join(report['left_out_unknown'])}.")
     return "\n".join(lines) + "\n"

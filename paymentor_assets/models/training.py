@@ -8,21 +8,25 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from paymentor_assets.models import evaluation, families, splits
-from paymentor_assets.models.artefact import DECIMALS, ModelArtefact
-from paymentor_assets.models.family_spec import FamilySpec, Target
+from paymentor_assets.models.artefact import DECIMALS
+from paymentor_assets.models.evaluation import Mask
+from paymentor_assets.models.family_spec import FamilySpec, Kind, Target
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.designs import tree_matrix
 from paymentor_assets.models.learning.supervised import FittedModel
+from paymentor_assets.models.learning.targets import MIN_CLASS_ROWS
+from paymentor_assets.models.learning.uplift import qini
 from paymentor_assets.models.splits import TimeSplit
 from resources.errors import ContractError
 
@@ -33,6 +37,14 @@ CHOOSE_ON = 8_000
 #: Rows of which contributions are averaged for the list of features that matter.
 EXPLAINED_ROWS = 2_000
 TOP_FEATURES = 15
+#: Of the intervals that are judged.
+COVERAGE = 0.9
+
+_METRICS: Mapping[Kind, Callable[[Floats, Floats], evaluation.Metrics]] = {
+    "probability": evaluation.probability_metrics,
+    "amount": evaluation.amount_metrics,
+    "log_amount": evaluation.log_amount_metrics,
+}
 
 
 @dataclass(frozen=True)
@@ -71,98 +83,150 @@ class TrainingData:
         }
 
 
-def train(spec: FamilySpec, data: TrainingData, *, seed: int = 7) -> ModelArtefact:
-    """Fit and evaluate all targets of a family that learns from outcomes.
+@dataclass(frozen=True)
+class Sample:
+    """What one target is learned from and judged on; arrays of shape (rows,)."""
+
+    frame: pd.DataFrame
+    actual: Floats
+    days: npt.NDArray[np.datetime64]
+    weight: Floats | None
+    #: Whether each row had the treatment; all true for a family without one.
+    is_treated: Mask
+    split: TimeSplit
+
+
+def train_targets(
+    spec: FamilySpec, rows: pa.Table, seed: int
+) -> tuple[dict[str, FittedModel], dict[str, dict[str, Any]]]:
+    """Fit and evaluate all targets of a family that learns from outcomes: models and reports.
 
     Raises ContractError when rows, days or outcomes do not suffice, naming target and cause, and
     LeakageError naming the features that know the outcome.
     """
-    rows = data.in_order(spec.family)
-    frame = rows.select([feature.name for feature in spec.features]).to_pandas()
     models: dict[str, FittedModel] = {}
     reports: dict[str, dict[str, Any]] = {}
     for target in spec.targets:
-        models[target.name], reports[target.name] = _one_target(spec, target, rows, frame, seed)
-    return ModelArtefact(
-        family=spec.family,
-        targets=models,
-        phrases=spec.phrases,
-        card={
-            "purpose": spec.purpose,
-            "targets": reports,
-            "explained_target": spec.explained_target,
-            "missing_share": frame.isna().mean().round(4).to_dict(),
-            "excluded": dict(spec.excluded),
-            "limits": list(spec.limits),
-            "seed": seed,
-            "data": data.described(),
-        },
-    )
+        sample = _sample(spec, target, rows)
+        try:
+            model, learned = _fitted(spec, target, sample, seed)
+        except ContractError as error:
+            raise ContractError(f"{_what(spec, target)}: {error}") from error
+        apart = None
+        if spec.judged_apart:
+            apart = rows.column(f"is_{spec.judged_apart}").to_numpy()
+        models[target.name] = model
+        reports[target.name] = {
+            **_judged(spec, target, model, sample, apart),
+            "horizon_days": target.horizon_days,
+            "train_rows": int(sample.split.train.sum()),
+            "train_days": [d.isoformat() for d in sample.split.train_days],
+            "purged_days": [d.isoformat() for d in sample.split.purged_days],
+            "test_days": [d.isoformat() for d in sample.split.test_days],
+            "choice": dict(model.card),
+            **learned,
+        }
+    return models, reports
 
 
-def _one_target(
-    spec: FamilySpec, target: Target, rows: pa.Table, frame: pd.DataFrame, seed: int
-) -> tuple[FittedModel, dict[str, Any]]:
-    what = f"{spec.family} target {target.name}"
+def _what(spec: FamilySpec, target: Target) -> str:
+    return f"{spec.family} target {target.name}"
+
+
+def _sample(spec: FamilySpec, target: Target, rows: pa.Table) -> Sample:
     label = pc.cast(rows.column(target.name), pa.float64())
-    actual = label.to_numpy()
+    days = rows.column("as_of_date").to_numpy().astype("datetime64[D]")
     split = splits.by_time(
-        rows.column("as_of_date").to_numpy().astype("datetime64[D]"),
+        days,
         label.is_valid().to_numpy(),
         horizon_days=target.horizon_days,
         known_through=rows.column("known_through").to_numpy().astype("datetime64[D]"),
-        what=what,
+        what=_what(spec, target),
     )
-    learned_from = frame[split.train]
-    unknown = [name for name in frame if learned_from[name].isna().all()]
-    known = learned_from.drop(columns=unknown)
-    days = rows.column("as_of_date").to_numpy()[split.train]
-    try:
-        model: FittedModel = families.get(spec.family).fit(
-            known, actual[split.train], time=days, seed=seed, choose_on=CHOOSE_ON, **target.options
-        )
-    except ContractError as error:
-        raise ContractError(f"{what}: {error}") from error
-    return model, {
-        **_judged(spec, target, model, rows, frame, actual, split),
-        "horizon_days": target.horizon_days,
-        "left_out_unknown": unknown,
-        "train_rows": int(split.train.sum()),
-        "train_days": [d.isoformat() for d in split.train_days],
-        "purged_days": [d.isoformat() for d in split.purged_days],
-        "test_days": [d.isoformat() for d in split.test_days],
-        "choice": dict(model.card),
-    }
+    if spec.is_steady:
+        split = splits.one_row_a_subject(split, rows.column("subject_id").to_pylist())
+    treated = np.ones(len(days), dtype=bool)
+    if spec.treatment:
+        treated = rows.column(spec.treatment).to_numpy()
+    return Sample(
+        frame=rows.select([feature.name for feature in spec.features]).to_pandas(),
+        actual=label.to_numpy(),
+        days=days,
+        weight=rows.column(spec.weight).to_numpy() if spec.weight else None,
+        is_treated=treated,
+        split=split,
+    )
+
+
+def _fitted(
+    spec: FamilySpec, target: Target, sample: Sample, seed: int
+) -> tuple[FittedModel, dict[str, Any]]:
+    """The model, and what the card says of how it was fitted."""
+    train, learned = sample.split.train, {}
+    further: dict[str, Any] = dict(target.options)
+    if spec.treatment:
+        if _has_control(sample):
+            further["treatment"] = sample.is_treated[train].astype(np.float64)
+            learned["treatment"] = "treated and control learned apart; judged on the treated"
+        else:
+            train = train & sample.is_treated
+            learned["treatment"] = (
+                f"too few of the control group accepted or declined (at least {MIN_CLASS_ROWS} "
+                "each are needed): learned from the treated alone, no uplift"
+            )
+    if sample.weight is not None:
+        further["sample_weight"] = sample.weight[train]
+    if not spec.is_steady:
+        further["time"] = sample.days[train]
+    known = sample.frame[train]
+    unknown = [name for name in known if known[name].isna().all()]
+    model: FittedModel = families.get(spec.family).fit(
+        known.drop(columns=unknown), sample.actual[train], seed=seed, choose_on=CHOOSE_ON, **further
+    )
+    return model, {**learned, "left_out_unknown": unknown}
+
+
+def _has_control(sample: Sample) -> bool:
+    control = sample.actual[sample.split.train & ~sample.is_treated]
+    return bool(min((control == 1).sum(), (control == 0).sum()) >= MIN_CLASS_ROWS)
 
 
 def _judged(
-    spec: FamilySpec,
-    target: Target,
-    model: FittedModel,
-    rows: pa.Table,
-    frame: pd.DataFrame,
-    actual: Floats,
-    split: TimeSplit,
+    spec: FamilySpec, target: Target, model: FittedModel, sample: Sample, apart: Mask | None
 ) -> dict[str, Any]:
     """Metrics on the later days, beside a plain regression on the same days."""
-    metrics = evaluation.probability_metrics if target.is_probability else evaluation.amount_metrics
-    later, outcome = frame[split.test], actual[split.test]
+    train, test = (part & sample.is_treated for part in (sample.split.train, sample.split.test))
+    metrics = _METRICS[target.kind]
+    later, outcome = sample.frame[test], sample.actual[test]
     predictions = {
         "test": model.predict(later).round(DECIMALS),
         "baseline": evaluation.baseline_predictions(
-            tree_matrix(model.schema, model.schema.read(frame[split.train]))[0],
-            actual[split.train],
+            tree_matrix(model.schema, model.schema.read(sample.frame[train]))[0],
+            sample.actual[train],
             tree_matrix(model.schema, model.schema.read(later))[0],
-            is_probability=target.is_probability,
+            kind=target.kind,
         ),
     }
     report: dict[str, Any] = {name: metrics(outcome, p) for name, p in predictions.items()}
-    if spec.judged_apart:
-        part = rows.column(f"is_{spec.judged_apart}").to_numpy()[split.test]
+    if apart is not None:
+        part = apart[test]
         for name, predicted in predictions.items():
             report[f"{name}_{spec.judged_apart}"] = metrics(outcome[part], predicted[part])
     if target.is_probability:
         report["calibration"] = evaluation.calibration_table(outcome, predictions["test"])
+    if model.conformal is not None:
+        covered = evaluation.coverage(outcome, model.predict_interval(later, COVERAGE))
+        report["test"][f"covered_by_{COVERAGE:.0%}_interval"] = covered
+    if len(model.scorers) > 1:
+        everybody = sample.split.test
+        report["test"]["qini"] = round(
+            qini(
+                model.predict_uplift(sample.frame[everybody]),
+                sample.actual[everybody],
+                sample.is_treated[everybody].astype(np.float64),
+            ),
+            DECIMALS,
+        )
     report["top_features"] = _top_features(model, later)
     return report
 

@@ -1,40 +1,45 @@
 """The training extract: what model development may see, and nothing that says about whom.
 
-Weekly as-of days of published features with the outcomes known by now. Names, tokens, ids, places,
-birth years and amounts in money stay behind; rows carry an id salted per extract, so two extracts
-cannot be joined to follow a person, and development cannot join one to anything of production.
+Weekly as-of days of published features with the outcomes known by now, one table a family. Names,
+tokens, ids, places and birth years stay behind; rows carry an id salted per extract, so two
+extracts cannot be joined to follow a person, and development cannot join one to anything of
+production. What the rows of a family are stands in training_rows.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyiceberg.expressions import EqualTo
 
 from paymentor_assets.audit.publications import (
     Publication,
     RunInfo,
     all_publications,
     lender_days,
+    newest,
     publish_days,
     read_table,
 )
-from paymentor_assets.models import feature_frame
-from paymentor_assets.models.families import customer_ranking as family
+from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.models import families, feature_frame, training_rows
+from paymentor_assets.models.families import channel_preference
+from paymentor_assets.models.training_rows import SOURCES, Published, Source, rows_of
 from resources.crash_points import reach, register
-from resources.duck import connect
 from resources.errors import PublicationError
-from resources.lakehouse import Lakehouse, TableContract, column
+from resources.lakehouse import Lakehouse, TableContract
 
 register("models.extract.after_commit")
 
 STAGE = "training_extract"
 FEATURES_STAGE = "features"
 LABELS_STAGE = "labels"
+INGESTION_STAGE = "ingestion"
 #: Days closer together repeat the same customers in nearly the same state.
 STRIDE_DAYS = 7
 
@@ -44,41 +49,11 @@ _FEATURE_KEYS = {
     "features.repayment_labels": ("lender_id", "account_id", "as_of_date"),
     "features.channel_engagement": ("lender_id", "customer_id", "channel", "as_of_date"),
 }
+_LABELS = "features.repayment_labels"
+_VERSION_COLUMNS = ("_known_at", "_file_id", "_row_number")
 _LABEL_COLUMNS = (
     "lender_id", "account_id", "as_of_date", "paid_7d", "paid_30d", "recovered_amount_30d",
 )  # fmt: skip
-
-TRAINING_ROWS = TableContract(
-    name="training.customer_ranking",
-    description="De-identified rows to learn customer ranking from: features and later outcomes.",
-    key=("lender_id", "row_id", "as_of_date"),
-    schema=pa.schema(
-        [
-            column("row_id", pa.string(), "Account and day, hashed with the extract's salt."),
-            column("subject_id", pa.string(), "Borrower, hashed with the extract's salt."),
-            column("lender_id", pa.string(), "Lender."),
-            column("as_of_date", pa.date32(), "Day whose knowledge the features are."),
-            column("known_through", pa.date32(), "Last day whose knowledge the labels are."),
-            column("is_delinquent", pa.bool_(), "Whether anything was overdue on the day."),
-            *(
-                column(
-                    feature.name,
-                    pa.float64() if feature.kind == "number" else pa.string(),
-                    feature.phrase.capitalize() + ".",
-                )
-                for feature in family.FEATURES
-            ),
-            column("paid_7d", pa.bool_(), "Paid within 7 days; null while open."),
-            column("paid_30d", pa.bool_(), "Paid within 30 days; null while open."),
-            column(
-                "recovered_share_30d",
-                pa.float64(),
-                "Paid within 30 days as a share of what fell due; null while open or nothing due.",
-            ),
-        ]
-    ),
-    partition_by=("lender_id",),
-)
 
 
 def feature_contract(lake: Lakehouse, name: str) -> TableContract:
@@ -114,18 +89,26 @@ def extract(
             f"{f' up to {known_through}' if known_through else ''} to learn from; "
             "run the features of past days first (job features_history)."
         )
-    inputs = sorted({p[day].publication_id for p in (covering, outcomes) for day in days})
-    accounts = _read(
-        lake, covering, "features.account_features", days, feature_frame.account_columns()
+    ingestion = newest(lake, INGESTION_STAGE, lender_id)
+    published = Published(
+        lender_id=lender_id,
+        days=days,
+        known_through=through,
+        features={
+            name: _read(lake, outcomes if name == _LABELS else covering, name, days, columns)
+            for name, columns in _columns().items()
+        },
+        events={s.table: _events(lake, ingestion, s, lender_id, through) for s in SOURCES},
     )
-    profiles = _read(
-        lake, covering, "features.customer_profile", days, feature_frame.profile_columns()
+    inputs = sorted(
+        {p[day].publication_id for p in (covering, outcomes) for day in days}
+        | ({ingestion.publication_id} if ingestion else set())
     )
-    labels = _read(lake, outcomes, "features.repayment_labels", days, _LABEL_COLUMNS)
     salt = hmac.new(
         salt_key, "\x1f".join([lender_id, through.isoformat(), *inputs]).encode(), sha256
-    )
-    rows = deidentified(feature_frame.build(accounts, profiles), labels, through, salt.hexdigest())
+    ).hexdigest()
+    specs = [families.get(name).SPEC for name in families.NAMES]
+    rows = {spec.rows: rows_of(spec, published, salt) for spec in specs}
     # Days of an earlier extract that are not in this one are emptied: what production erased or
     # outgrew must not live on in development.
     earlier = _days_with_rows(development_lake, lender_id)
@@ -134,7 +117,7 @@ def extract(
         stage=STAGE,
         lender_id=lender_id,
         days=sorted({*days, *earlier}),
-        tables={TRAINING_ROWS: rows},
+        tables=rows,
         inputs=inputs,
         run=run,
     )
@@ -149,44 +132,6 @@ def weekly_days(days: Sequence[date]) -> list[date]:
         if not chosen or chosen[-1] - day >= timedelta(days=STRIDE_DAYS):
             chosen.append(day)
     return chosen[::-1]
-
-
-def deidentified(frame: pa.Table, labels: pa.Table, known_through: date, salt: str) -> pa.Table:
-    """Features joined with the outcomes known by `known_through`, without identities.
-
-    `frame` as from `feature_frame.build`, `labels` with the columns of features.repayment_labels.
-    Returns rows of TRAINING_ROWS; a label whose horizon closes later is null, and a row without
-    any label is left out.
-    """
-    features = ", ".join(f'f."{feature.name}"' for feature in family.FEATURES)
-    with connect() as con:
-        con.register("frame", frame)
-        con.register("labels", labels)
-        rows = con.execute(
-            f"""
-            WITH joined AS (
-                SELECT f.*,
-                       CASE WHEN f.as_of_date + 7 <= $through THEN l.paid_7d END AS label_7d,
-                       CASE WHEN f.as_of_date + 30 <= $through THEN l.paid_30d END AS label_30d,
-                       CASE WHEN f.as_of_date + 30 <= $through
-                            THEN least(l.recovered_amount_30d / nullif(f.due_30d, 0), $cap)
-                       END AS label_share
-                FROM frame AS f
-                JOIN labels AS l USING (lender_id, account_id, as_of_date)
-            )
-            SELECT sha256($salt || ':' || f.account_id || ':' || f.as_of_date) AS row_id,
-                   sha256($salt || ':' || f.customer_id) AS subject_id,
-                   f.lender_id, f.as_of_date, $through AS known_through, f.is_delinquent,
-                   {features},
-                   f.label_7d AS paid_7d, f.label_30d AS paid_30d,
-                   f.label_share AS recovered_share_30d
-            FROM joined AS f
-            WHERE f.label_7d IS NOT NULL OR f.label_30d IS NOT NULL
-            ORDER BY f.as_of_date, row_id
-            """,
-            {"through": known_through, "salt": salt, "cap": family.MAX_RECOVERED_SHARE},
-        ).to_arrow_table()
-    return rows.cast(TRAINING_ROWS.schema)
 
 
 def _covering_days(lake: Lakehouse, stage: str, lender_id: str) -> dict[date, Publication]:
@@ -221,9 +166,38 @@ def _read(
     return pa.concat_tables([part.select(list(columns)) for part in parts])
 
 
+def _columns() -> dict[str, list[str]]:
+    """The features tables that are read, and their columns."""
+    return {
+        "features.account_features": feature_frame.account_columns(),
+        "features.customer_profile": training_rows.profile_columns(),
+        "features.channel_engagement": feature_frame.engagement_columns(channel_preference.SPEC),
+        _LABELS: list(_LABEL_COLUMNS),
+    }
+
+
+def _events(
+    lake: Lakehouse, ingestion: Publication | None, source: Source, lender_id: str, through: date
+) -> pa.Table:
+    """Every version of a lender's rows of one raw table that was known by the end of `through`."""
+    columns = [*source.columns, *_VERSION_COLUMNS]
+    if ingestion is None or source.table not in ingestion.tables:
+        schema = raw_tables()[source.table].schema
+        return pa.schema([schema.field(name) for name in columns]).empty_table()
+    snapshot_id = ingestion.table(source.table).snapshot_id
+    rows = lake.scan(source.table, snapshot_id, EqualTo("_lender_id", lender_id), columns)
+    end = datetime.combine(through + timedelta(days=1), time.min)
+    return rows.filter(pc.less(rows.column("_known_at"), end)).select(columns)
+
+
 def _days_with_rows(development_lake: Lakehouse, lender_id: str) -> list[date]:
-    if not development_lake.exists(TRAINING_ROWS.name):
-        return []
-    rows = development_lake.scan(TRAINING_ROWS.name, columns=("lender_id", "as_of_date"))
-    mine = rows.filter(pc.equal(rows.column("lender_id"), lender_id))
-    return sorted(mine.column("as_of_date").unique().to_pylist())
+    """Days of any family's table that hold rows of the lender."""
+    found: set[date] = set()
+    for name in families.NAMES:
+        table = families.get(name).SPEC.rows.name
+        if development_lake.exists(table):
+            rows = development_lake.scan(
+                table, None, EqualTo("lender_id", lender_id), ("as_of_date",)
+            )
+            found.update(rows.column("as_of_date").unique().to_pylist())
+    return sorted(found)

@@ -118,6 +118,10 @@ def feature_tables(
         **keys,
         "customer_id": customer_ids,
         "country": np.where(is_us, "US", "IN")[who].tolist(),
+        "time_zone": np.where(is_us, "America/New_York", "Asia/Kolkata")[who].tolist(),
+        "currency": currency.tolist(),
+        "last_product_viewed": product[who].tolist(),
+        "total_sanctioned": _money(emi[who] * 40),
         "employment_type": employment[who].tolist(),
         "declared_monthly_income": _money(emi[who] * 3, who % 7 == 0),
         "income_monthly": _money(emi[who] * 5),
@@ -151,7 +155,9 @@ def feature_tables(
         "open_tradelines", "enquiries_30d", "enquiries_90d", "enquiries_180d", "worst_status_6m",
         "worst_status_12m", "worst_status_24m", "clickstream_events_30d", "product_views_30d",
         "campaign_offers_180d", "campaign_accepts_180d", "engagement_opens_30d",
-        "engagement_clicks_30d", "engagement_replies_30d",
+        "engagement_clicks_30d", "engagement_replies_30d", "tenure_months",
+        "credit_vintage_months", "open_home_loan_lines", "open_auto_loan_lines",
+        "open_credit_card_lines",
     ):  # fmt: skip
         profiles[name] = rng.poisson(1.0, total).astype(np.int32)
 

@@ -13,8 +13,9 @@ from paymentor_assets.models.approvals import ApprovalEvent
 from paymentor_assets.models.artefact import ModelArtefact
 from paymentor_assets.models.families.customer_ranking import SPEC
 from paymentor_assets.models.registry import ApprovedModel
-from paymentor_assets.models.training import TrainingData, train
-from paymentor_assets.models.training_extract import deidentified
+from paymentor_assets.models.trainers import train
+from paymentor_assets.models.training import TrainingData
+from paymentor_assets.models.training_rows import deidentified, of_accounts
 from resources.clock import naive_utc
 from tests.support.feature_days import feature_tables, weekly
 from tests.support.model_lender import CLOCK
@@ -42,7 +43,8 @@ def frame() -> pa.Table:
 @cache
 def training_rows() -> pa.Table:
     """The extract of all days."""
-    return deidentified(frame(), tables()["features.repayment_labels"], LAST_DAY, "salt")
+    rows = of_accounts(frame(), tables()["features.repayment_labels"], LAST_DAY)
+    return deidentified(SPEC, rows, LAST_DAY, "salt")
 
 
 @cache

@@ -13,12 +13,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from paymentor_assets.models.customer_features import ENGAGEMENT
+from paymentor_assets.models.family_spec import FamilySpec, Target
+from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised, targets
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.fitting import CHOOSE_ON
 from paymentor_assets.models.learning.supervised import FittedModel
 from resources.errors import ContractError
+from resources.lakehouse import column
 
 FAMILY = "channel_preference"
 
@@ -40,6 +45,57 @@ POST_OUTCOME = frozenset(
 )
 #: An inverse propensity counts at most this often: a single row must not be the model.
 MAX_WEIGHT = 10.0
+#: Contacts of the week after the as-of day, and how long their answers take to be known.
+CONTACT_HORIZON = 9
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature("channel", "category", "e.channel", "the channel"),
+    Feature("hour_band", "category", "e.hour_band", "the part of the day"),
+    Feature("channel_attempts", "number", "g.attempts_180d", "contacts on the channel, 180 days"),
+    Feature(
+        "channel_engaged_share",
+        "number",
+        "g.engaged_180d / nullif(g.attempts_180d, 0)",
+        "the share of them that was answered",
+    ),
+    *ENGAGEMENT,
+    profile("max_days_past_due", "the most days past due over all accounts"),
+    profile("open_accounts", "open accounts with the lender"),
+    profile("clickstream_events_30d", "visits to the lender's pages within 30 days"),
+)
+
+SPEC = FamilySpec(
+    family=FAMILY,
+    purpose=(
+        "Predicts whether a contact is engaged with, by channel and part of the day, so that a "
+        "borrower's channels can be put in order. Whether a contact may be made at all is decided "
+        "by the compliance gate."
+    ),
+    features=FEATURES,
+    targets=(
+        Target("engaged", "Opened, clicked, replied, or spoken to in person.", CONTACT_HORIZON),
+    ),
+    explained_target="engaged",
+    excluded={
+        "country, state, city, postal_code, time_zone, language, birth_year": (
+            "protected characteristics, or stand for one; the time zone only dates the contact"
+        ),
+        "columns from account aggregators": "no consent covers choosing a channel",
+    },
+    limits=(
+        "Learned from the lender's own contact log; of the platform's messages only counts enter.",
+        "Contacts whose channel was not drawn at random count a quarter: they tell what the old "
+        "policy's choice did for those it chose.",
+    ),
+    aa_purpose=None,
+    extras=(
+        column("is_randomised", pa.bool_(), "Whether the channel was drawn at random."),
+        column("weight", pa.float64(), "1 for a randomised contact, a quarter for another."),
+    ),
+    weight="weight",
+    judged_apart="randomised",
+)
 
 
 def fit(

@@ -12,12 +12,15 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
 
+from paymentor_assets.models.customer_features import DEBTS, EMPLOYMENT, ENGAGEMENT, INTEREST
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, account, profile
 from paymentor_assets.models.learning import supervised
 from paymentor_assets.models.learning.fitting import CHOOSE_ON
 from paymentor_assets.models.learning.supervised import FittedModel
+from resources.lakehouse import column
 
 FAMILY = "customer_ranking"
 
@@ -93,41 +96,11 @@ FEATURES: tuple[Feature, ...] = (
     account("promises_180d", "promises to pay within 180 days"),
     account("promises_kept_180d", "promises kept within 180 days"),
     account("promises_broken_180d", "promises broken within 180 days"),
-    profile("engagement_opens_30d", "messages opened within 30 days"),
-    profile("engagement_clicks_30d", "messages clicked within 30 days"),
-    profile("engagement_replies_30d", "messages answered within 30 days"),
-    Feature(
-        "days_since_engaged",
-        "number",
-        "date_diff('day', CAST(p.last_engaged_at_utc AS DATE), a.as_of_date)",
-        "days since a message was last opened or answered",
-    ),
+    *ENGAGEMENT,
     # the customer's other debts
-    profile("bureau_score", "the bureau score"),
-    Feature(
-        "bureau_report_age_days",
-        "number",
-        "date_diff('day', p.bureau_report_date, a.as_of_date)",
-        "the age of the bureau report in days",
-    ),
-    profile("open_tradelines", "open tradelines"),
-    profile("utilisation", "the utilisation of credit limits"),
-    profile("enquiries_30d", "credit enquiries within 30 days"),
-    profile("enquiries_90d", "credit enquiries within 90 days"),
-    profile("enquiries_180d", "credit enquiries within 180 days"),
-    profile("worst_status_6m", "the worst tradeline status within 6 months"),
-    profile("worst_status_12m", "the worst tradeline status within 12 months"),
-    profile("worst_status_24m", "the worst tradeline status within 24 months"),
-    Feature(
-        "bureau_overdue_share",
-        "number",
-        "p.bureau_overdue / nullif(p.total_balance, 0)",
-        "the overdue share of all balances",
-    ),
-    profile("open_accounts", "open accounts with the lender"),
-    profile("max_days_past_due", "the most days past due over all accounts"),
+    *DEBTS,
     # means
-    Feature("employment_type", "category", "p.employment_type", "the kind of employment"),
+    EMPLOYMENT,
     Feature(
         "emi_to_income",
         "number",
@@ -165,10 +138,7 @@ FEATURES: tuple[Feature, ...] = (
     profile("spend_share_cash", "the share of spending in cash"),
     profile("spend_share_emi", "the share of spending on instalments"),
     # interest
-    profile("clickstream_events_30d", "visits to the lender's pages within 30 days"),
-    profile("product_views_30d", "product pages viewed within 30 days"),
-    profile("campaign_offers_180d", "offers received within 180 days"),
-    profile("campaign_accepts_180d", "offers accepted within 180 days"),
+    *INTEREST,
 )
 
 #: Columns the family could read and does not, and why; printed on the model card.
@@ -213,9 +183,15 @@ SPEC = FamilySpec(
     ),
     features=FEATURES,
     targets=(
-        Target("paid_7d", 7),
-        Target(EXPLAINED_TARGET, 30),
-        Target("recovered_share_30d", 30, is_probability=False, options={"task": "regression"}),
+        Target("paid_7d", "Paid within 7 days; null while open.", 7),
+        Target(EXPLAINED_TARGET, "Paid within 30 days; null while open.", 30),
+        Target(
+            "recovered_share_30d",
+            "Paid within 30 days as a share of what fell due; null while open or nothing due.",
+            30,
+            kind="amount",
+            options={"task": "regression"},
+        ),
     ),
     explained_target=EXPLAINED_TARGET,
     excluded=EXCLUDED,
@@ -224,6 +200,8 @@ SPEC = FamilySpec(
         "Past contacts followed past policies: this predicts payment, not the effect of a contact.",
         "Judged on later days of the same lenders; a new lender or market needs its own test.",
     ),
+    aa_purpose=AA_PURPOSE,
+    extras=(column("is_delinquent", pa.bool_(), "Whether anything was overdue on the day."),),
     judged_apart="delinquent",
 )
 

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from paymentor_assets.models.family_spec import FamilySpec
+from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import columns, scorer
 from paymentor_assets.models.learning.columns import Floats, Schema, Values
 from resources.errors import ContractError
@@ -62,6 +64,46 @@ VALUE_WORDS = {
     "principal": 1,
     "tenure": 1,
 }
+
+SPEC = FamilySpec(
+    family=FAMILY,
+    purpose=(
+        "Divides customers into three segments (high risk, low risk, high value) by repayment "
+        "history, balances and loan frequency, for reports and for choosing a strategy. A segment "
+        "is a description; it decides nothing about a person."
+    ),
+    features=(
+        profile("max_days_past_due", "the most days past due over all accounts"),
+        Feature("worst_arrears_12m", "number", "p.worst_status_12m", "the worst status in a year"),
+        Feature(
+            "bureau_overdue_share",
+            "number",
+            "p.bureau_overdue / nullif(p.total_balance, 0)",
+            "the overdue share of all balances",
+        ),
+        profile("utilisation", "the utilisation of credit limits"),
+        profile("bureau_score", "the bureau score"),
+        profile("enquiries_90d", "credit enquiries within 90 days"),
+        Feature(
+            "balance_to_income",
+            "number",
+            "p.total_balance / nullif(p.declared_monthly_income, 0)",
+            "all balances in monthly incomes",
+        ),
+        profile("open_accounts", "open accounts with the lender"),
+        Feature("open_loans", "number", "p.open_tradelines", "open tradelines"),
+        profile("tenure_months", "months as a customer"),
+    ),
+    excluded={
+        "country, state, city, postal_code, language, birth_year": (
+            "protected characteristics, or stand for one"
+        ),
+        "amounts in a currency": "enter as ratios, so that markets share one model",
+        "columns from account aggregators": "segments must exist for everybody",
+    },
+    limits=("Segments describe the customers of the extract; they are not forecasts.",),
+    aa_purpose=None,
+)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,15 @@ from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
+from paymentor_assets.models.customer_features import EMPLOYMENT, ENGAGEMENT, INTEREST
+from paymentor_assets.models.family_spec import FamilySpec, Target
+from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised
 from paymentor_assets.models.learning.fitting import CHOOSE_ON
 from paymentor_assets.models.learning.supervised import FittedModel
+from resources.lakehouse import column
 
 FAMILY = "offer_propensity"
 
@@ -35,6 +40,47 @@ POST_OUTCOME = frozenset(
         "purchase_amount",
         "disbursed_amount",
     }
+)
+
+
+#: Offers of the week after the as-of day, and the days in which they are answered.
+OFFER_HORIZON = 14
+
+SPEC = FamilySpec(
+    family=FAMILY,
+    purpose=(
+        "Predicts whether a borrower accepts an offer of a product on a channel, and, where the "
+        "campaigns had a control group, what making the offer adds. It orders offers; whether one "
+        "may be made is decided by the offer policy and the compliance gate."
+    ),
+    features=(
+        Feature("product", "category", "e.product", "the product offered"),
+        Feature("channel", "category", "e.channel", "the channel of the offer"),
+        Feature(
+            "viewed_product_last",
+            "number",
+            "CAST(p.last_product_viewed = e.product AS INTEGER)",
+            "whether the product was the last one viewed",
+        ),
+        *INTEREST,
+        *ENGAGEMENT,
+        EMPLOYMENT,
+        profile("tenure_months", "months as a customer"),
+        profile("open_accounts", "open accounts with the lender"),
+    ),
+    targets=(Target("accepted", "Accepted the product.", OFFER_HORIZON),),
+    explained_target="accepted",
+    excluded={
+        "country, state, city, postal_code, time_zone, language, birth_year": (
+            "protected characteristics, or stand for one"
+        ),
+        "columns from account aggregators": "no consent covers marketing",
+        "bureau columns": "a bureau report is fetched for credit, not for marketing",
+    },
+    limits=("Learned from those whom past campaigns chose: customers without arrears.",),
+    aa_purpose=None,
+    extras=(column("is_offered", pa.bool_(), "Whether the offer was made; false is a control."),),
+    treatment="is_offered",
 )
 
 

@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from paymentor_assets.models.family_spec import FamilySpec
 from paymentor_assets.models.learning import affinity, choice, ranking, supervised
 from paymentor_assets.models.learning.affinity import Catalogue
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.supervised import FittedModel
 from resources.errors import ContractError
+from resources.lakehouse import TIMESTAMP, column
 
 FAMILY = "user_affinity"
 MODEL_FILE = "model.json"
@@ -34,6 +37,26 @@ DECIMALS = 9
 
 #: What a session's record holds only once it has ended in a purchase or not.
 POST_OUTCOME = frozenset({"order_id", "order_value", "purchased_at", "purchased_at_utc"})
+
+SPEC = FamilySpec(
+    family=FAMILY,
+    purpose=(
+        "Ranks the products a customer has not yet touched by how near they are to what the "
+        "customer looked at. It orders offers; whether one may be made is decided elsewhere."
+    ),
+    features=(),
+    excluded={
+        "everything about the person": "what was looked at, and when, is enough to rank products"
+    },
+    limits=(
+        "Learned from visits to the lender's own pages; a product nobody looked at has no rank.",
+    ),
+    aa_purpose=None,
+    extras=(
+        column("product", pa.string(), "Product that was looked at."),
+        column("occurred_at", TIMESTAMP, "Instant of the event, UTC."),
+    ),
+)
 
 
 @dataclass(frozen=True)

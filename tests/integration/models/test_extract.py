@@ -10,12 +10,14 @@ import pytest
 from paymentor_assets.audit.publications import Publication
 from paymentor_assets.features.publish import Published
 from paymentor_assets.models.development import read_extract
-from paymentor_assets.models.training_extract import TRAINING_ROWS, extract
+from paymentor_assets.models.families.customer_ranking import SPEC
+from paymentor_assets.models.training_extract import extract
 from resources.crash_points import SimulatedCrash, armed
 from resources.errors import PublicationError
 from tests.support.feature_days import LENDER, weekly
 from tests.support.model_lender import RUN, SALT_KEY, ModelLender, publish_features
 
+TRAINING_ROWS = SPEC.rows
 DAYS = weekly(date(2026, 6, 30), 7)
 
 
@@ -41,7 +43,7 @@ def test_it_goes_to_development_and_names_what_it_was_made_of(place: ModelLender
     assert set(publication.inputs) == _ids(published)
     assert place.development.exists(TRAINING_ROWS.name)
     assert not place.lake.exists(TRAINING_ROWS.name)
-    data = read_extract(place.development)
+    data = read_extract(place.development, SPEC)
     assert _days(data.rows) == DAYS[:-1]  # nothing of the last day's outcome is known
     assert data.publications == {LENDER: publication.publication_id}
 
@@ -71,7 +73,7 @@ def test_days_of_an_earlier_extract_do_not_live_on(place: ModelLender) -> None:
     publish_features(place, DAYS, customers=30)
     _extract(place)
     shorter = _extract(place, known_through=DAYS[3])
-    assert _days(read_extract(place.development).rows) == DAYS[:3]
+    assert _days(read_extract(place.development, SPEC).rows) == DAYS[:3]
     assert shorter.table(TRAINING_ROWS.name).rows[DAYS[4].isoformat()] == 0
     everything = place.development.scan(TRAINING_ROWS.name)
     assert _days(everything) == DAYS[:3]
@@ -81,7 +83,7 @@ def test_without_features_it_says_what_to_run(place: ModelLender) -> None:
     with pytest.raises(PublicationError, match="features_history"):
         _extract(place)
     with pytest.raises(PublicationError, match="no extract to learn from"):
-        read_extract(place.development)
+        read_extract(place.development, SPEC)
 
 
 @pytest.mark.parametrize(

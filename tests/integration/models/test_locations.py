@@ -11,6 +11,7 @@ import pytest
 
 from paymentor_assets import model_development
 from paymentor_assets.models import assets as model_assets
+from paymentor_assets.models import families, training_assets
 from paymentor_assets.models import registry as models
 from paymentor_assets.models.development import DevelopmentSettings
 from paymentor_assets.rankings import assets as ranking_assets
@@ -106,13 +107,13 @@ def test_no_asset_is_made_in_both_locations() -> None:
         key for asset in PRODUCTION if isinstance(asset, dg.AssetsDefinition) for key in asset.keys
     }
     assert made_there == {
-        dg.AssetKey(["models", name]) for name in ("customer_ranking", "champion_aliases")
+        dg.AssetKey(["models", name]) for name in (*families.NAMES, "champion_aliases")
     }
     assert not made_there & made_here
 
 
 @pytest.mark.parametrize(
-    "asset", [*PRODUCTION, model_development.customer_ranking, model_development.champion_aliases]
+    "asset", [*PRODUCTION, *training_assets.assets, model_development.champion_aliases]
 )
 def test_every_asset_says_what_it_is(asset: dg.AssetsDefinition | dg.AssetSpec) -> None:
     specs = asset.specs if isinstance(asset, dg.AssetsDefinition) else [asset]

@@ -68,7 +68,7 @@ def test_baseline_skips_columns_that_are_unknown_throughout() -> None:
     train = rng.normal(size=(200, 3)).astype(np.float32)
     train[:, 1] = np.nan
     target = (train[:, 0] > 0).astype(float)
-    predicted = evaluation.baseline_predictions(train, target, train, is_probability=True)
+    predicted = evaluation.baseline_predictions(train, target, train, kind="probability")
     auc = evaluation.auc(target, predicted)
     assert auc is not None and auc > 0.95
 

@@ -12,7 +12,8 @@ import pytest
 
 from paymentor_assets.models import artefact, model_card
 from paymentor_assets.models.families import customer_ranking as family
-from paymentor_assets.models.training import TrainingData, train
+from paymentor_assets.models.trainers import train
+from paymentor_assets.models.training import TrainingData
 from resources.errors import ApprovalError, ContractError
 from tests.support import trained_model
 

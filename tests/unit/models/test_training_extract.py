@@ -7,7 +7,9 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from paymentor_assets.models.training_extract import TRAINING_ROWS, deidentified, weekly_days
+from paymentor_assets.models.families.customer_ranking import SPEC
+from paymentor_assets.models.training_extract import weekly_days
+from paymentor_assets.models.training_rows import deidentified, of_accounts
 from tests.support import trained_model
 from tests.support.feature_days import feature_tables
 
@@ -26,8 +28,9 @@ def test_no_identity_is_in_it() -> None:
 
 def test_ids_of_two_extracts_cannot_be_joined() -> None:
     labels = trained_model.tables()["features.repayment_labels"]
-    one = deidentified(trained_model.frame(), labels, trained_model.LAST_DAY, "one")
-    two = deidentified(trained_model.frame(), labels, trained_model.LAST_DAY, "two")
+    rows = of_accounts(trained_model.frame(), labels, trained_model.LAST_DAY)
+    one = deidentified(SPEC, rows, trained_model.LAST_DAY, "one")
+    two = deidentified(SPEC, rows, trained_model.LAST_DAY, "two")
     for name in ("row_id", "subject_id"):
         assert not set(one.column(name).to_pylist()) & set(two.column(name).to_pylist())
 
@@ -47,7 +50,7 @@ def test_outcomes_known_later_are_not_used() -> None:
         trained_model.CUSTOMERS, days, labels_known_through=days[-1] + timedelta(days=90)
     )["features.repayment_labels"]
     assert labels.column("paid_30d").null_count == 0
-    rows = deidentified(trained_model.frame(), labels, known_through, "salt")
+    rows = of_accounts(trained_model.frame(), labels, known_through)
     for label, horizon in (("paid_7d", 7), ("paid_30d", 30), ("recovered_share_30d", 30)):
         used = rows.filter(pc.is_valid(rows.column(label))).column("as_of_date").to_pylist()
         assert max(used) + timedelta(days=horizon) <= known_through
@@ -68,7 +71,7 @@ def test_features_and_labels_of_one_day_stay_together() -> None:
 
 
 def test_columns_are_those_of_the_contract() -> None:
-    assert trained_model.training_rows().schema.equals(TRAINING_ROWS.schema)
+    assert trained_model.training_rows().schema.equals(SPEC.rows.schema)
 
 
 def test_days_are_a_week_apart_from_the_newest() -> None:

@@ -62,6 +62,26 @@ def test_forward_folds_learn_before_they_judge_and_divide_no_instant() -> None:
         assert day[fold.train].max() < day[fold.held].min()
 
 
+@pytest.mark.parametrize(("instants", "judged"), [(3, 2), (5, 4), (6, 4), (40, 4)])
+def test_few_instants_judge_from_the_second_on(instants: int, judged: int) -> None:
+    rank = np.repeat(np.arange(instants), 10)
+    made = folds.forward(rank, np.tile([0.0, 1.0], len(rank) // 2), is_class=True)
+    assert len(made) == judged
+    for fold in made:
+        assert rank[fold.train].max() < rank[fold.held].min()
+
+
+def test_candidates_may_be_compared_on_fewer_rows_than_are_learned_from(sample: Sample) -> None:
+    fit = families.get("customer_ranking").fit
+    when = np.arange(len(sample.y)) // 20
+    few = fit(sample.X, sample.y, time=when, choose_on=300, seed=3)
+    assert (few.card["rows_to_choose_on"], few.card["rows"]) == (300, len(sample.y))
+    # Other rows are learned from than in a fit that never saw the rest.
+    taken = np.linspace(0, len(sample.y) - 1, 300).astype(int)
+    alone = fit(sample.X.iloc[taken], sample.y[taken], time=when[taken], seed=3)
+    assert not np.array_equal(few.predict(sample.X), alone.predict(sample.X))
+
+
 def test_qini_of_a_perfect_and_a_reversed_order() -> None:
     """Four people: the treated one accepts and its control does not, then the other way round."""
     outcome, treatment = np.array([1.0, 0.0, 0.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0])
