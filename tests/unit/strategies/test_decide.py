@@ -294,8 +294,9 @@ def test_new_york_city_is_recognised(
 def test_versions_change_with_what_they_stand_for() -> None:
     strategy, policy = load_strategy(), load_policy()
     dearer = replace_share(strategy)
+    marketing = policy.types.marketing.model_copy(update={"applied_within_days": 9})
     stricter = policy.model_copy(
-        update={"standing": policy.standing.model_copy(update={"min_bureau_score": 750})}
+        update={"types": policy.types.model_copy(update={"marketing": marketing})}
     )
 
     versions = {s.version(p) for s in (strategy, dearer) for p in (policy, stricter)}
