@@ -41,7 +41,8 @@ class OfferType(_Strict):
     """
 
     aa_purpose: Literal["103"] | None
-    applied_within_days: int | None = Field(gt=0)
+    # The profile looks back 180 days for an application.
+    applied_within_days: int | None = Field(gt=0, le=180)
     standing: Standing
     max_obligations_to_income: dict[str, float]
     acceptance: Acceptance
