@@ -19,7 +19,7 @@ EVENT_TYPES = ("page_view", "product_view", "calculator", "apply_start", "login"
 DEVICES = ("android", "ios", "desktop")
 _LATER_EVENT_SHARE = (0.34, 0.44, 0.16, 0.06)
 #: Of all borrowers on a day: applications without a consent to look into bank accounts.
-_APPLIES_WITHOUT_CONSENT = 0.0012
+_APPLIES_WITHOUT_CONSENT = 0.002
 _LOGIN, _START, _SUBMIT = 4, 3, 5
 
 
