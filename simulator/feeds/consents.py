@@ -141,7 +141,7 @@ def change(seed: int, book: LoanBook, state: ConsentState, day: int) -> Ints:
 def applicants(state: ConsentState, day: int) -> Ints:
     """Customers who consented on ``day`` that their accounts are read for a loan application."""
     is_of_day = (state.created >= day_start(day)) & (state.created < day_start(day + 1))
-    return state.customer[is_of_day & (state.kind == UNDERWRITING)]
+    return np.asarray(state.customer[is_of_day & (state.kind == UNDERWRITING)], dtype="int64")
 
 
 def consent_ids(index: Ints) -> pa.Array:
