@@ -97,7 +97,6 @@ class SimulatedLender:
         self._remember(day, paid)
         tables["portfolio"] = self._portfolio.rows(day)
         tables["payments"] = payments.rows(seed, self.book, day, paid)
-        tables["clickstream_events"] = clickstream.rows(seed, self.people, day)
         if is_first:
             tables |= registries.full(seed, self.book, state.registries, day)
         else:
@@ -106,11 +105,14 @@ class SimulatedLender:
             tables |= self._bureau.rows(day)
         if is_sunday(day):
             tables["campaign_responses"] = campaigns.rows(seed, self.book, day)
+        aggregator_files = self._aggregator_files(day, is_first)
+        applicants = consents.applicants(state.consents, day)
+        tables["clickstream_events"] = clickstream.rows(seed, self.people, day, applicants)
         files = [
             FeedFile(feed, day, delivery_instant(seed, feed, day), rows=rows)
             for feed, rows in tables.items()
         ]
-        files += self._aggregator_files(day, is_first)
+        files += aggregator_files
         if len(caused):
             files.append(self._response_file(day, responses, caused))
         state.closed = day

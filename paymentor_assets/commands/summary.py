@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from paymentor_assets.audit.publications import newest, require
+from paymentor_assets.audit.publications import Publication, newest, require
 from paymentor_assets.commands.console import facts, out
 from paymentor_assets.deployment import Deployment
 from paymentor_assets.features.purposes import covers_sql
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import registry
 from paymentor_assets.models.families import customer_ranking
-from paymentor_assets.offers.policy import load_policy
+from paymentor_assets.offers.candidates import APPLICATION, MARKETING
 from resources.duck import connect, iceberg_scan_sql, load_lake_extensions
 from resources.operational_schema import actions, deliveries, file_index
 
@@ -105,11 +105,33 @@ def _decisions(deployment: Deployment, lender: Lender, day: date) -> dict[str, o
         "accounts ranked": f"{rankings.table('decisions.customer_rankings').rows[iso]:,}",
         **_aa_data(deployment, lender, day),
         "actions planned": f"{decisions.table('decisions.actions').rows[iso]:,}",
-        "offers": f"{decisions.table('decisions.offers').rows[iso]:,}, {load_policy().offer_type}: "
-        "without account-aggregator data, whatever the consents",
+        **_offers(deployment, decisions, of_day),
         "candidates kept out, by rule": "",
         **rules,
     }
+
+
+def _offers(deployment: Deployment, decisions: Publication, of_day: str) -> dict[str, object]:
+    """Offers by type, and in how many of each account-aggregator data was used."""
+    shown: dict[str, object] = {}
+    for title, table in (
+        ("offers priced", "decisions.offer_candidates"),
+        ("offers that leave", "decisions.offers"),
+    ):
+        rows = _query(
+            deployment,
+            table,
+            decisions.table(table).snapshot_id,
+            "SELECT offer_type, count(*), count(*) FILTER (WHERE aa_data = 'used') "
+            f"FROM t {of_day} GROUP BY ALL",
+        )
+        counts = {name: (count, used) for name, count, used in rows}
+        shown[title] = ", ".join(
+            f"{count:,} {name} ({used:,} with account-aggregator data)"
+            for name in (MARKETING, APPLICATION)
+            for count, used in [counts.get(name, (0, 0))]
+        )
+    return shown
 
 
 def _aa_data(deployment: Deployment, lender: Lender, day: date) -> dict[str, object]:

@@ -1,5 +1,10 @@
 """The offers of a day: one priced product for each customer who could carry it.
 
+Two types, in one pass each: an application answers the customer's own, for the product applied for;
+marketing goes to those who have not applied. Who has applied gets no marketing even when nothing
+can be offered: otherwise account-aggregator data would decide, through a refusal, who is marketed
+to.
+
 Acceptance: a product's share of yes in past campaigns (control group apart, one answer an offer),
 drawn to the lender's overall share with the weight of `prior_offers` offers. It is a prior for
 ordering offers, not a model of the person; the policy version in every row says which one.
@@ -16,7 +21,7 @@ import pyarrow as pa
 from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
 from paymentor_assets.ids import deterministic_id_sql
 from paymentor_assets.offers.affordability import READ_FROM_PROFILE, affordability_sql
-from paymentor_assets.offers.policy import OfferPolicy
+from paymentor_assets.offers.policy import Acceptance, OfferPolicy, OfferType, Standing
 from paymentor_assets.offers.pricing import amount_carried_sql, emi_sql
 from resources.duck import connect, quote
 from resources.errors import ContractError
@@ -53,8 +58,11 @@ OFFERS = pa.schema(
         ("p_accept", pa.float64()),
         ("expected_margin", MONEY),
         ("expires_at_utc", TIMESTAMP),
+        ("offer_type", pa.string()),
+        ("aa_data", pa.string()),
     ]
 )
+MARKETING, APPLICATION = "marketing", "application"
 
 
 @dataclass(frozen=True)
@@ -78,15 +86,18 @@ def offer_candidates(
         _register(con, "profile", inputs.profile, READ_FROM_PROFILE)
         _register(con, "accounts", inputs.accounts, READ_FROM_ACCOUNTS)
         _register(con, "campaigns", inputs.campaigns, READ_FROM_CAMPAIGNS)
-        _good_standing(con, policy)
-        _acceptance(con, policy)
         _prices(con, policy)
-        seen = profile_as_seen_sql(
-            "profile", READ_FROM_PROFILE, policy.aa_purpose, tagged=aa_columns()
-        )
-        able = affordability_sql(policy, f"({seen})", "good_standing")
-        con.execute(f"CREATE TABLE able AS {able}")
-        return con.execute(_offers_sql(lender_id, day, known_until)).to_arrow_table().cast(OFFERS)
+        _applicants(con, policy.types.application, known_until)
+        sql = _offers_sql(lender_id, day, known_until)
+        found = []
+        for name, terms in (
+            (MARKETING, policy.types.marketing),
+            (APPLICATION, policy.types.application),
+        ):
+            _able(con, name, terms)
+            _acceptance(con, name, terms.acceptance, policy)
+            found.append(con.execute(sql, {"offer_type": name}).to_arrow_table().cast(OFFERS))
+    return pa.concat_tables(found).sort_by("customer_id")
 
 
 def _register(
@@ -98,11 +109,30 @@ def _register(
     con.register(name, rows.select(list(columns)))
 
 
-def _good_standing(con: duckdb.DuckDBPyConnection, policy: OfferPolicy) -> None:
-    """Customers all of whose accounts were on time for 180 days, with their own instalments."""
+def _applicants(
+    con: duckdb.DuckDBPyConnection, application: OfferType, known_until: datetime
+) -> None:
+    """Customers with an application of their own within the days that the policy allows."""
     con.execute(
-        f"""
-        CREATE TABLE good_standing AS
+        "CREATE TABLE applicants AS SELECT customer_id FROM profile "
+        "WHERE applied_at_utc > CAST(? AS TIMESTAMP) - to_days(CAST(? AS INTEGER))",
+        [known_until, application.applied_within_days],
+    )
+
+
+def _able(con: duckdb.DuckDBPyConnection, name: str, terms: OfferType) -> None:
+    """Table `able`: for whom the type is and what they can carry, on what the type may see."""
+    con.execute(f"CREATE OR REPLACE TABLE good_standing AS {_good_standing_sql(terms.standing)}")
+    joined = "SEMI" if name == APPLICATION else "ANTI"
+    theirs = f"(FROM profile {joined} JOIN applicants USING (customer_id))"
+    seen = profile_as_seen_sql(theirs, READ_FROM_PROFILE, terms.aa_purpose, tagged=aa_columns())
+    able = affordability_sql(terms, f"({seen})", "good_standing")
+    con.execute(f"CREATE OR REPLACE TABLE able AS {able}")
+
+
+def _good_standing_sql(standing: Standing) -> str:
+    """Customers all of whose accounts were on time for 180 days, with their own instalments."""
+    return f"""
         SELECT customer_id, currency, sum(emi_amount) FILTER (WHERE account_status = 'open')
           AS own_emi
         FROM accounts
@@ -111,21 +141,22 @@ def _good_standing(con: duckdb.DuckDBPyConnection, policy: OfferPolicy) -> None:
           HAVING bool_and(coalesce(max_dpd_180d = 0 AND days_past_due = 0
               AND NOT is_delinquent AND sma_class = 'STANDARD'
               AND account_status <> 'charged_off', false))
-            AND max(months_on_book) >= {policy.standing.min_months_on_book})
+            AND max(months_on_book) >= {standing.min_months_on_book})
         GROUP BY customer_id, currency
         HAVING own_emi IS NOT NULL
-        """
-    )
+    """
 
 
-def _acceptance(con: duckdb.DuckDBPyConnection, policy: OfferPolicy) -> None:
-    prior = policy.acceptance
+def _acceptance(
+    con: duckdb.DuckDBPyConnection, name: str, prior: Acceptance, policy: OfferPolicy
+) -> None:
+    """Table `acceptance`, by product. Campaigns are marketing and teach nothing about the rest."""
     products = ", ".join(f"({quote(name)})" for name in sorted(policy.products))
     con.execute(
         f"""
-        CREATE TABLE acceptance AS
+        CREATE OR REPLACE TABLE acceptance AS
         WITH answers AS (SELECT product, response = 'accepted' AS is_yes
-            FROM campaigns WHERE NOT is_control),
+            FROM campaigns WHERE NOT is_control AND {quote(name)} = {quote(MARKETING)}),
         overall AS (SELECT (count(*) FILTER (WHERE is_yes)
               + {prior.prior_share!r} * {prior.prior_offers})
               / (count(*) + {prior.prior_offers}) AS share FROM answers),
@@ -169,6 +200,7 @@ def _offers_sql(lender_id: str, day: date, known_until: datetime) -> str:
           -- The best band the score reaches.
           SELECT a.*, r.* EXCLUDE (currency, min_score)
           FROM able a JOIN prices r ON r.currency = a.currency AND a.bureau_score >= r.min_score
+            AND ($offer_type <> {quote(APPLICATION)} OR r.product = a.applied_product)
           QUALIFY row_number() OVER (
             PARTITION BY a.customer_id, a.currency, r.product ORDER BY r.min_score DESC) = 1
         ), sized AS (
@@ -181,17 +213,19 @@ def _offers_sql(lender_id: str, day: date, known_until: datetime) -> str:
               AS DECIMAL(18,2)) AS expected_margin
           FROM sized s JOIN acceptance c USING (product)
           WHERE s.amount >= s.least
-            -- A second loan of a kind they already repay is a refinancing, which nobody asked for.
+            -- A second loan of a kind they already repay is a refinancing, which is not offered
+            -- here; an application that was granted shows as such a loan, too.
             AND NOT EXISTS (SELECT 1 FROM accounts o WHERE o.customer_id = s.customer_id
               AND o.product = s.product AND o.account_status = 'open')
         )
         SELECT {identity} AS offer_id, customer_id, product, currency, amount, annual_rate,
           tenor_months, emi, affordability,
-          round(affordability + CAST(emi AS DOUBLE) / CAST(declared_monthly_income AS DOUBLE), 6)
+          round(affordability + CAST(emi AS DOUBLE) / CAST(income AS DOUBLE), 6)
             AS affordability_after,
           declared_monthly_income, p_accept, expected_margin,
           TIMESTAMP {quote(known_until.isoformat(sep=" "))} + to_days(CAST(valid_days AS INTEGER))
-            AS expires_at_utc
+            AS expires_at_utc,
+          $offer_type AS offer_type, aa_data
         FROM valued
         QUALIFY row_number() OVER (PARTITION BY customer_id
           ORDER BY p_accept * CAST(expected_margin AS DOUBLE) DESC, currency, product) = 1

@@ -1,4 +1,4 @@
-"""The offer policy as data: products, prices, limits; its version is the hash of its meaning."""
+"""The offer policy as data: types, products, prices; its version is the hash of its meaning."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 import orjson
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from resources.errors import ContractError
 
@@ -19,7 +19,7 @@ class _Strict(BaseModel):
 
 
 class Standing(_Strict):
-    """Who may be offered anything at all."""
+    """Who may be offered anything of a type at all; nobody late within 180 days, of any type."""
 
     min_months_on_book: int = Field(ge=0)
     min_bureau_score: int = Field(ge=300, le=900)
@@ -27,10 +27,49 @@ class Standing(_Strict):
 
 
 class Acceptance(_Strict):
-    """The prior of the acceptance estimate."""
+    """The prior of a type's acceptance estimate."""
 
     prior_share: float = Field(gt=0, lt=1)
     prior_offers: int = Field(gt=0)
+
+
+class OfferType(_Strict):
+    """One type of offer: what it may look at, whom it is for, how far it goes.
+
+    `aa_purpose` is the code of the purpose of consent under which it sees account-aggregator data,
+    None when it sees none. `applied_within_days` is None for offers that nobody asked for.
+    """
+
+    aa_purpose: Literal["103"] | None
+    # The profile looks back 180 days for an application.
+    applied_within_days: int | None = Field(gt=0, le=180)
+    standing: Standing
+    max_obligations_to_income: dict[str, float]
+    acceptance: Acceptance
+
+    @model_validator(mode="after")
+    def _sees_for_who_asked(self) -> OfferType:
+        if self.aa_purpose is not None and self.applied_within_days is None:
+            raise ValueError(
+                "aa_purpose without applied_within_days: account-aggregator data is seen for the "
+                "customer's own application only, never for an offer that nobody asked for"
+            )
+        return self
+
+
+class OfferTypes(_Strict):
+    """The two types that there are."""
+
+    marketing: OfferType
+    application: OfferType
+
+    @model_validator(mode="after")
+    def _are_what_they_are_called(self) -> OfferTypes:
+        if self.marketing.applied_within_days is not None:
+            raise ValueError("marketing is what nobody applied for: no applied_within_days")
+        if self.application.applied_within_days is None:
+            raise ValueError("application needs applied_within_days")
+        return self
 
 
 class Amounts(_Strict):
@@ -67,17 +106,9 @@ class Product(_Strict):
 
 
 class OfferPolicy(_Strict):
-    """All of `policy.yaml`.
+    """All of `policy.yaml`."""
 
-    `aa_purpose` is the purpose of consent under which offers see account-aggregator data; the type
-    that there is, marketing, may have none.
-    """
-
-    offer_type: Literal["marketing"]
-    aa_purpose: None
-    standing: Standing
-    max_obligations_to_income: dict[str, float]
-    acceptance: Acceptance
+    types: OfferTypes
     products: dict[str, Product] = Field(min_length=1)
 
     @property

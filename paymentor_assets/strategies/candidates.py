@@ -255,6 +255,8 @@ def _subjects(con: duckdb.DuckDBPyConnection, strategy: Strategy, policy_version
         JOIN entries e ON e.entry = {strategy.entry_sql("a")}
         WHERE r.is_delinquent
         UNION ALL
+        -- An answer to an application is judged as marketing, too: the stricter of the two, until
+        -- the rulebook has a category for what a customer asked for.
         SELECT 'offer', NULL, o.customer_id, 'marketing', o.product, o.currency, NULL, 0,
           o.p_accept * CAST(o.expected_margin AS DOUBLE), {quote(OFFER_TREATMENT)}, NULL,
           {quote(OFFER_MODEL)}, {quote(policy_version)}, o.offer_id, o.amount, o.annual_rate,

@@ -17,6 +17,15 @@ _RULED = (
     column("rulebook_version", _TEXT, "Hash of the rules."),
     column("input_publications", _TEXT, "JSON list of the publication ids that were read."),
 )
+_OFFER_TYPE = (
+    column("offer_type", _TEXT, "marketing, or application: answers the customer's own."),
+    column(
+        "aa_data",
+        _TEXT,
+        "Account-aggregator data: used; no_statement (consent, nothing fetched yet); not_covered "
+        "(no consent for the purpose: rests on declared income); no_purpose (marketing).",
+    ),
+)
 _VERSIONS = (
     column("model_name", _TEXT, "Ranking model family, or offer_policy: the expected value's."),
     column("model_version", _TEXT, "Its approved version, or the hash of the offer policy."),
@@ -92,7 +101,8 @@ ACTIONS = TableContract(
 
 OFFER_CANDIDATES = TableContract(
     name="decisions.offer_candidates",
-    description="The best credit offer of each customer in good standing, before the gate.",
+    description="The credit offer of each customer in good standing, before the gate: marketing, "
+    "or the answer to their own application.",
     key=("lender_id", "as_of_date", "offer_id"),
     partition_by=("lender_id", "as_of_date"),
     schema=pa.schema(
@@ -106,13 +116,14 @@ OFFER_CANDIDATES = TableContract(
             column("annual_rate", pa.float64(), "Yearly rate, 0.12 = 12 %."),
             column("tenor_months", pa.int64(), "Instalments."),
             column("emi", MONEY, "Monthly instalment."),
-            column("affordability", pa.float64(), "Obligations to declared income today."),
+            column("affordability", pa.float64(), "Obligations to income today."),
             column("affordability_after", pa.float64(), "The same with this offer's instalment."),
             column("declared_monthly_income", MONEY, "Income as declared."),
             column("p_accept", pa.float64(), "Shrunk share of yes of the product."),
             column("expected_margin", MONEY, "Margin if accepted."),
             column("expires_at_utc", TIMESTAMP, "End of the offer."),
             *_VERSIONS,
+            *_OFFER_TYPE,
         ]
     ),
 )
@@ -139,6 +150,7 @@ OFFERS = TableContract(
             column("channel", _TEXT, "Channel."),
             column("scheduled_at_utc", TIMESTAMP, "Instant of sending."),
             *_VERSIONS,
+            *_OFFER_TYPE,
         ]
     ),
 )

@@ -138,6 +138,12 @@ def change(seed: int, book: LoanBook, state: ConsentState, day: int) -> Ints:
     return np.concatenate([changed, state.add(customer, kind, created)])
 
 
+def applicants(state: ConsentState, day: int) -> Ints:
+    """Customers who consented on ``day`` that their accounts are read for a loan application."""
+    is_of_day = (state.created >= day_start(day)) & (state.created < day_start(day + 1))
+    return np.asarray(state.customer[is_of_day & (state.kind == UNDERWRITING)], dtype="int64")
+
+
 def consent_ids(index: Ints) -> pa.Array:
     """UUID-shaped, from the consent's own number."""
     return columns.numbered("6d657269-6469-4f61-8000-", index + 1, 12)

@@ -60,6 +60,10 @@ PROFILE = _contract(
         ("enquiries_90d", _INT),
         ("worst_status_12m", _TEXT),
         ("income_monthly", MONEY),
+        ("fixed_obligations_monthly", MONEY),
+        ("aa_purposes", _TEXT),
+        ("applied_product", _TEXT),
+        ("applied_at_utc", TIMESTAMP),
     ],
 )
 ACCOUNTS = _contract(

@@ -165,7 +165,9 @@ select
     {{ money('cashflow.min_balance_before_emi_90d') }} as min_balance_before_emi_90d,
     {{ money('cashflow.bank_balance') }} as bank_balance,
     cast(cashflow.liquidity_days as double) as liquidity_days,
-    cast(cashflow.emi_day as int) as emi_day
+    cast(cashflow.emi_day as int) as emi_day,
+    cast(behaviour.applied_product as string) as applied_product,
+    cast(behaviour.applied_at_utc as timestamp) as applied_at_utc
 from {{ ref('int_customer_standing') }} as customers
 inner join burdens
     on customers.as_of_date = burdens.as_of_date

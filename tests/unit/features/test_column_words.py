@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from paymentor_assets.features.project import PROJECT_DIR
-from paymentor_assets.offers.affordability import READ_FROM_PROFILE
 
 MARTS = PROJECT_DIR / "models" / "marts"
 OWNERS = {"team:data-engineering", "team:data-science", "team:risk"}
@@ -69,13 +68,3 @@ def test_protected_proxies_are_marked_and_excluded() -> None:
         if column["config"]["meta"]["credit_decision"] == "allowed"
     }
     assert marked and not marked & allowed
-
-
-def test_offers_read_no_account_aggregator_column() -> None:
-    derived = {
-        name.split(".")[1]
-        for name, column in COLUMNS.items()
-        if name.startswith("customer_profile.") and "aa_derived" in _tags(column)
-    }
-    assert {"income_monthly", "liquidity_days", "spend_share_gambling"} <= derived
-    assert not derived & set(READ_FROM_PROFILE)

@@ -10,11 +10,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from paymentor_assets.offers import candidates
 from paymentor_assets.offers.candidates import OfferInputs, offer_candidates
-from paymentor_assets.offers.policy import OfferPolicy, load_policy
+from paymentor_assets.offers.policy import load_policy
 from paymentor_assets.offers.pricing import amount_carried, amount_carried_sql, emi, emi_sql
 from resources.duck import connect
 from resources.errors import ContractError, UsageError
@@ -97,29 +95,9 @@ def test_a_loan_without_substance_has_no_instalment(amount: str, rate: float, mo
         emi(Decimal(amount), rate, months)
 
 
-def test_a_column_of_account_aggregators_would_be_null_for_marketing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whoever makes offers read such a column gets nothing from it, even under a consent."""
-    monkeypatch.setattr(candidates, "aa_columns", lambda: frozenset({"bureau_score"}))
-    assert _offers(_good()) == []
-
-
-def test_marketing_cannot_be_given_a_purpose() -> None:
-    with pytest.raises(ValidationError, match="aa_purpose"):
-        OfferPolicy.model_validate({**POLICY.model_dump(mode="json"), "aa_purpose": "103"})
-
-
-def test_account_aggregator_columns_change_nothing() -> None:
-    plain, rich = _good(), _good()
-    rich.profile[0]["income_monthly"] = Decimal("1.00")
-
-    assert _offers(plain) == _offers(rich)
-
-
 def test_an_offer_fits_the_declared_income() -> None:
     for offer in _offers(_good(12)):
-        limit = POLICY.max_obligations_to_income[offer["currency"]]
+        limit = POLICY.types.marketing.max_obligations_to_income[offer["currency"]]
         assert offer["affordability_after"] <= limit + 1e-4
         product = POLICY.products[offer["product"]]
         amounts = product.amounts[offer["currency"]]
@@ -199,7 +177,7 @@ def _campaign(product: str, accepted: int, total: int, *, is_control: bool = Fal
 
 
 def test_acceptance_is_shrunk_to_the_overall_share() -> None:
-    prior = POLICY.acceptance
+    prior = POLICY.types.marketing.acceptance
     (without,) = _offers(_good())
     assert without["p_accept"] == pytest.approx(prior.prior_share)
 

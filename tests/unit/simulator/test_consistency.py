@@ -13,7 +13,7 @@ import pytest
 from simulator import hidden
 from simulator.calendar import day_number
 from simulator.loans import Loans, position
-from tests.unit.simulator.conftest import FIRST_DAY, LAST_DAY, Home
+from tests.unit.simulator.conftest import CUSTOMERS, DAYS, FIRST_DAY, LAST_DAY, Home
 
 Snapshot = dict[str, str]
 
@@ -207,6 +207,32 @@ def test_a_consent_never_takes_up_a_status_again(clean: Home) -> None:
     for statuses in seen.values():
         assert statuses[0] == "ACTIVE"
         assert len(set(statuses)) == len(statuses)
+
+
+def test_a_consent_for_an_application_comes_with_the_application(clean: Home) -> None:
+    """And some apply without one; few apply at all."""
+    steps = defaultdict(list)
+    for row in clean.rows("clickstream_events"):
+        steps[row["session_id"]].append(row)
+    sent = set()
+    for session in steps.values():
+        if session[-1]["event_type"] != "apply_submit":
+            assert "apply_submit" not in {row["event_type"] for row in session}
+            continue
+        assert [row["event_type"] for row in session] == ["login", "apply_start", "apply_submit"]
+        assert session[1]["product"] == session[2]["product"] != ""
+        assert session[0]["occurred_at_utc"] < session[2]["occurred_at_utc"]
+        sent.add((session[0]["customer_id"], session[0]["session_id"][1:9]))
+    zone = ZoneInfo("Asia/Kolkata")
+    consented = set()
+    for document in clean.documents("aa_consents"):
+        detail = document["ConsentDetail"]
+        assert isinstance(detail, dict)
+        given = datetime.fromisoformat(str(document["createTimestamp"])).astimezone(zone).date()
+        if detail["Purpose"]["code"] == "103" and given >= FIRST_DAY:
+            consented.add((document["customerId"], f"{given:%Y%m%d}"))
+    assert consented and consented < sent
+    assert 0.0005 < len(sent) / (CUSTOMERS * DAYS) < 0.005
 
 
 def test_legacy_contacts_kept_local_hours_and_their_randomisation(clean: Home) -> None:

@@ -70,6 +70,39 @@ def test_delinquent_accounts_get_contacts_and_others_offers() -> None:
     assert len(_rows(decided, OFFER_CANDIDATES)) == len(offers)
 
 
+def test_an_answer_to_an_application_passes_the_gate_of_marketing_and_says_what_it_is() -> None:
+    people = People.invent(12)
+    asked = [row for row in people.profile if row["customer_id"] in ("C00002", "C00005")]
+    for row, purposes in zip(asked, ("103", None), strict=True):
+        row.update(
+            applied_product="auto_loan",
+            applied_at_utc=datetime(2026, 5, 30, tzinfo=UTC).replace(tzinfo=None),
+            aa_purposes=purposes,
+            fixed_obligations_monthly=Decimal(100),
+        )
+    free = free_facts([row["customer_id"] for row in people.profile])
+    decided = _decide(people, free)
+
+    expected = {
+        "C00002": ("application", "used"), "C00005": ("application", "not_covered"),
+        "C00008": ("marketing", "no_purpose"), "C00011": ("marketing", "no_purpose"),
+    }  # fmt: skip
+    for table in (OFFERS, OFFER_CANDIDATES):
+        found = {r["customer_id"]: (r["offer_type"], r["aa_data"]) for r in _rows(decided, table)}
+        assert found == expected
+    purposes = {a["purpose"] for a in _rows(decided, ACTIONS) if a["candidate_kind"] == "offer"}
+    assert purposes == {"marketing"}
+
+    permitted = free.permissions.to_pylist()
+    no_marketing = [
+        row for row in permitted
+        if (row["customer_id"], row["purpose"]) != ("C00002", "marketing")
+    ]  # fmt: skip
+    permissions = pa.Table.from_pylist(no_marketing, free.permissions.schema)
+    left = _rows(_decide(people, replace(free, permissions=permissions)), OFFERS)
+    assert {row["customer_id"] for row in left} == expected.keys() - {"C00002"}
+
+
 def test_every_row_names_its_versions_and_inputs() -> None:
     decided = _decide(People.invent(9))
 
@@ -294,8 +327,9 @@ def test_new_york_city_is_recognised(
 def test_versions_change_with_what_they_stand_for() -> None:
     strategy, policy = load_strategy(), load_policy()
     dearer = replace_share(strategy)
+    marketing = policy.types.marketing.model_copy(update={"applied_within_days": 9})
     stricter = policy.model_copy(
-        update={"standing": policy.standing.model_copy(update={"min_bureau_score": 750})}
+        update={"types": policy.types.model_copy(update={"marketing": marketing})}
     )
 
     versions = {s.version(p) for s in (strategy, dearer) for p in (policy, stricter)}

@@ -20,6 +20,8 @@ seen as (
     select
         days.as_of_date,
         clicks.customer_id,
+        clicks.event_id,
+        clicks.occurred_at_utc,
         clicks.event_type,
         clicks.product,
         {{ days_between('clicks.event_date', 'days.as_of_date') }} as age_days,
@@ -43,6 +45,20 @@ browsing as (
         max(case when recency = 1 then product end) as last_product_viewed
     from seen
     group by as_of_date, customer_id
+),
+
+applications as (
+    select
+        as_of_date,
+        customer_id,
+        product,
+        occurred_at_utc,
+        row_number() over (
+            partition by as_of_date, customer_id
+            order by occurred_at_utc desc nulls last, event_id desc nulls last
+        ) as recency
+    from seen
+    where event_type = 'apply_submit' and product is not null
 ),
 
 offers as (
@@ -82,7 +98,9 @@ select
     cast(coalesce(browsing.product_views_30d, 0) as int) as product_views_30d,
     browsing.last_product_viewed,
     cast(coalesce(campaigns.campaign_offers_180d, 0) as int) as campaign_offers_180d,
-    cast(coalesce(campaigns.campaign_accepts_180d, 0) as int) as campaign_accepts_180d
+    cast(coalesce(campaigns.campaign_accepts_180d, 0) as int) as campaign_accepts_180d,
+    applications.product as applied_product,
+    applications.occurred_at_utc as applied_at_utc
 from {{ ref('int_customer_standing') }} as customers
 left join browsing
     on customers.as_of_date = browsing.as_of_date
@@ -90,3 +108,7 @@ left join browsing
 left join campaigns
     on customers.as_of_date = campaigns.as_of_date
     and customers.customer_id = campaigns.customer_id
+left join applications
+    on customers.as_of_date = applications.as_of_date
+    and customers.customer_id = applications.customer_id
+    and applications.recency = 1
