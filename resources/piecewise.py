@@ -17,7 +17,7 @@ from pyiceberg.manifest import DataFile
 from resources.lakehouse import Lakehouse, TableContract
 
 #: Arrow bytes that are gathered before a data file is written.
-PIECE_BYTES = 64 << 20
+PIECE_BYTES = 32 << 20
 
 
 class PiecewiseAppend:
@@ -39,7 +39,8 @@ class PiecewiseAppend:
         if rows.num_rows == 0:
             return
         if self.preview.num_rows == 0:
-            self.preview = rows.slice(0, 5)
+            # A copy: a slice would keep all of the piece in memory.
+            self.preview = rows.take(list(range(min(5, rows.num_rows))))
         self._gathered.append(rows)
         self._bytes += rows.nbytes
         self.rows += rows.num_rows

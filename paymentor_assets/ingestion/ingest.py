@@ -59,7 +59,8 @@ register(
 
 #: Feeds whose rows are checked against another feed of the same run come after it.
 _AFTER = {"aa_deposits": "aa_consents"}
-_MEMORY_LIMIT = "512MB"
+#: Of DuckDB's scratch: what a file gathers to its end (its keys, the values to seal) spills beyond.
+_MEMORY_LIMIT = "256MB"
 
 
 def ingest(

@@ -24,7 +24,7 @@ from paymentor_assets.ingestion.parsers.aa_lines import read_lines
 from paymentor_assets.ingestion.parsers.aa_xml import read_envelopes
 from paymentor_assets.ingestion.parsers.interface import STAGED_SCHEMA, Source
 from paymentor_assets.ingestion.parsers.lines import BLOCK_BYTES, BOM
-from paymentor_assets.ingestion.parsers.paths import PathColumns
+from paymentor_assets.ingestion.parsers.paths import PathColumns, trimmed
 from resources.duck import quote
 from resources.errors import ContractError, RejectedFile
 
@@ -35,7 +35,7 @@ _ERROR, _FAULT_COLUMN = (
 #: What transactions repeat of their account stands once, and they point to it.
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
 #: Values become Arrow arrays in small groups, while they are still in the processor's cache.
-_GROUP_VALUES = 4_000
+_GROUP_ROWS = 500
 _BATCH_ROWS = 50_000
 #: More than fit into the longest account, unless they are no transactions.
 MAX_TRANSACTIONS = 50_000
@@ -172,7 +172,7 @@ class _Rows:
     _documents: list[AccountDocument] = field(default_factory=list)
     _counts: list[int] = field(default_factory=list)
     _rows: int = 0
-    _values: list[Any] = field(default_factory=list)
+    _items: list[Any] = field(default_factory=list)
     _texts: list[list[pa.Array]] = field(default_factory=list)
     _faulty: list[int] = field(default_factory=list)
 
@@ -182,17 +182,18 @@ class _Rows:
         return self.size >= BLOCK_BYTES or self._rows >= _BATCH_ROWS
 
     def add(self, document: AccountDocument) -> None:
-        """One more account; its transactions become values at once, and are forgotten."""
+        """One more account; its transactions become values soon, and are forgotten."""
         items = document.transactions
-        before = self._rows - len(self._documents)
-        if not self.transactions.read(items, self._values):
+        if not set(map(type, items)) <= {dict}:
+            before = self._rows - len(self._documents)
             self._faulty += [before + i for i, item in enumerate(items) if type(item) is not dict]
+        self._items += items
         document.transactions = ()
         self._documents.append(document)
         self._counts.append(len(items))
         self._rows += 1 + len(items)
         self.size += len(document.original)
-        if len(self._values) >= _GROUP_VALUES:
+        if len(self._items) >= _GROUP_ROWS:
             self._close_group()
 
     def take(self) -> tuple[list[pa.Array], list[pa.Array]]:
@@ -202,9 +203,8 @@ class _Rows:
         firsts = self.row_number + np.cumsum(counts + 1) - counts
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         lines = np.repeat(firsts, counts)
-        values: list[Any] = []
-        self.accounts.read([d.envelope for d in documents], values)
-        account_texts = self.accounts.texts(values)
+        account_texts = self.accounts.texts([d.envelope for d in documents])
+        account_texts = [trimmed(texts) for texts in account_texts]
         accounts = [
             *self._places(firsts, firsts),
             pa.array([d.original for d in documents], pa.large_binary()),
@@ -216,7 +216,7 @@ class _Rows:
         transactions = [
             *self._places(lines + 1 + within, lines),
             *(pa.DictionaryArray.from_arrays(parent, account_texts[i]) for i in self.shared),
-            *(pa.concat_arrays(parts) for parts in zip(*self._texts, strict=True)),
+            *(trimmed(pa.concat_arrays(parts)) for parts in zip(*self._texts, strict=True)),
         ]
         if self._faulty:
             errors = np.full(len(lines), None, object)
@@ -228,8 +228,8 @@ class _Rows:
         return accounts, transactions
 
     def _close_group(self) -> None:
-        self._texts.append(self.transactions.texts(self._values))
-        self._values = []
+        self._texts.append(self.transactions.texts(self._items))
+        self._items = []
 
     def _places(self, rows: np.ndarray, lines: np.ndarray) -> list[pa.Array]:
         count = len(rows)

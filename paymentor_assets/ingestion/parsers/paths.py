@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -42,42 +41,36 @@ class PathColumns:
         self.names = [column.name for column in columns]
         self._paths = [[steps_of(path) for path in column.paths] for column in columns]
         first = [paths[0] for paths in self._paths]
-        is_flat = len(first) > 1 and all(len(path) == 1 for path in first)
-        self._get = itemgetter(*(path[0] for path in first)) if is_flat else None
+        self._getters = [itemgetter(path[0]) for path in first if len(path) == 1]
+        self._is_flat = len(self._getters) == len(first)
 
-    def read(self, documents: Sequence[Any], values: list[Any]) -> bool:
-        """Append the values of each document in turn; returns whether all of them are objects."""
-        if self._get is not None:
-            before = len(values)
-            try:
-                # Nearly every document has every member under its first name.
-                values.extend(chain.from_iterable(map(self._get, documents)))
-                return True
-            except (KeyError, TypeError, IndexError):
-                del values[before:]
-        reached: dict[tuple[Step, ...], Sequence[Any]] = {(): documents}
-        columns = [self._first(reached, paths) for paths in self._paths]
-        for row in zip(*columns, strict=True):
-            values += row
-        return all(type(document) is dict for document in documents)
-
-    def texts(self, values: list[Any]) -> list[pa.Array]:
-        """What `read` appended, as one string array a column, trimmed of spaces.
+    def texts(self, documents: Sequence[Any]) -> list[pa.Array]:
+        """The values of the documents, one string array a column; see `trimmed` for what is left
+        to do. What is no object reads as nulls.
 
         One array is made of all columns and cut: a call of `pa.array` costs as much as a hundred
         values.
         """
-        width = len(self.names)
-        by_column: list[Any] = []
-        for i in range(width):
-            by_column += values[i::width]
+        by_column = self._flat(documents) if self._is_flat else None
+        if by_column is None:
+            reached: dict[tuple[Step, ...], Sequence[Any]] = {(): documents}
+            by_column = [v for paths in self._paths for v in self._first(reached, paths)]
         try:
             whole = pa.array(by_column, pa.string())
         except (pa.ArrowTypeError, pa.ArrowInvalid):
             whole = pa.array([_text(value) for value in by_column], pa.string())
-        whole = _trimmed(whole)
-        length = len(values) // width
-        return [whole.slice(i * length, length) for i in range(width)]
+        length = len(documents)
+        return [whole.slice(i * length, length) for i in range(len(self.names))]
+
+    def _flat(self, documents: Sequence[Any]) -> list[Any] | None:
+        """Nearly every document has every member under its first name; None where one has not."""
+        values: list[Any] = []
+        try:
+            for get in self._getters:
+                values.extend(map(get, documents))
+        except (KeyError, TypeError, IndexError):
+            return None
+        return values
 
     def _first(
         self, reached: dict[tuple[Step, ...], Sequence[Any]], paths: list[tuple[Step, ...]]
@@ -114,7 +107,7 @@ def _text(value: Any) -> str | None:
     return orjson.dumps(value).decode()
 
 
-def _trimmed(values: pa.StringArray) -> pa.StringArray:
+def trimmed(values: pa.StringArray) -> pa.StringArray:
     """Without spaces at the ends; blank is null. Hardly any value needs it, so that is asked
     first."""
     padded = pc.or_(pc.starts_with(values, " "), pc.ends_with(values, " "))

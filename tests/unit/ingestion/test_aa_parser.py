@@ -228,7 +228,7 @@ def test_rows_go_on_through_the_batches_of_a_file(
     content = write(*[envelope(i, transactions=i % 4) for i in range(60)])
     whole = facts(read(content))
     monkeypatch.setattr(aa_accounts, "_BATCH_ROWS", 7)
-    monkeypatch.setattr(aa_accounts, "_GROUP_VALUES", 20)
+    monkeypatch.setattr(aa_accounts, "_GROUP_ROWS", 3)
     assert facts(read(content)) == whole
     assert sorted(r["row_number"] for rows in whole for r in rows) == list(range(1, 151))
 

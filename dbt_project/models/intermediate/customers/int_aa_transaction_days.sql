@@ -1,5 +1,6 @@
--- One row a linked account, value date and span of knowledge: an as-of spine multiplies days, not
--- transactions.
+-- One row a linked account, value date, direction, category and span of knowledge: an as-of spine
+-- multiplies days, not transactions. Categories stay rows: a column for each would cost as many sums
+-- a transaction.
 with
 
 transactions as (
@@ -21,21 +22,14 @@ select
     link_ref_number,
     value_date,
     currency,
+    direction,
+    category,
     known_from,
     known_until,
-    {{ money("sum(case when direction = 'CREDIT' then amount else 0 end)") }} as inflow,
-    {{ money("sum(case when direction = 'DEBIT' then amount else 0 end)") }} as outflow,
-    {{ money("sum(case when direction = 'CREDIT' and category = 'salary' then amount end)") }}
-        as salary,
-    {%- for category in spend_categories() %}
-    {{ money(
-        "sum(case when direction = 'DEBIT' and category = '" ~ category ~ "' then amount else 0 end)"
-    ) }} as spend_{{ category }},
-    {%- endfor %}
-    cast(sum(case when category = 'bounce_charge' then 1 else 0 end) as int) as bounces,
+    cast(count(*) as int) as transactions,
+    {{ money('sum(amount)') }} as amount,
     {{ money('min(balance_after)') }} as min_balance,
-    {{ money(
-        "min(case when direction = 'DEBIT' and category = 'emi' then balance_after + amount end)"
-    ) }} as balance_before_emi
+    {{ money('min(balance_after + amount)') }} as min_balance_before
 from transactions
-group by consent_id, link_ref_number, value_date, currency, known_from, known_until
+group by
+    consent_id, link_ref_number, value_date, currency, direction, category, known_from, known_until

@@ -46,13 +46,11 @@ spans as (
         month,
         max(age_days) as oldest_age_days,
         max(fetched_age_days) as oldest_fetched_age_days,
-        sum(inflow) as inflow,
-        sum(outflow) as outflow,
-        sum(coalesce(salary, 0)) as salary,
-        {%- for category in spend_categories() %}
-        sum(spend_{{ category }}) as spend_{{ category }},
-        {%- endfor %}
-        sum(bounces) as bounces,
+        sum(case when direction = 'CREDIT' then amount else 0 end) as inflow,
+        sum(case when direction = 'DEBIT' then amount else 0 end) as outflow,
+        sum(case when direction = 'CREDIT' and category = 'salary' then amount else 0 end)
+            as salary,
+        sum(case when category = 'bounce_charge' then transactions else 0 end) as bounces,
         min(min_balance) as min_balance
     from aged
     group by as_of_date, customer_id, span_days, month
@@ -69,10 +67,6 @@ totals as (
             as bounce_count_{{ length }}d,
         min(case when span_days <= {{ length }} then min_balance end) as min_balance_{{ length }}d,
         {%- endfor %}
-        {%- for category in spend_categories() %}
-        sum(case when span_days <= 90 then spend_{{ category }} else 0 end)
-            as spend_{{ category }}_90d,
-        {%- endfor %}
         {%- for month in range(6) %}
         sum(case when month = {{ month }} then inflow else 0 end) as inflow_m{{ month }},
         sum(case when month = {{ month }} then outflow else 0 end) as outflow_m{{ month }},
@@ -86,21 +80,43 @@ totals as (
     group by as_of_date, customer_id
 ),
 
+spent as (
+    select
+        as_of_date,
+        customer_id,
+        category,
+        sum(amount) as amount
+    from used
+    where direction = 'DEBIT' and age_days < 90
+    group by as_of_date, customer_id, category
+),
+
+spending as (
+    select
+        {%- for category in spend_categories() %}
+        sum(case when category = '{{ category }}' then amount else 0 end) as {{ category }}_90d,
+        {%- endfor %}
+        as_of_date,
+        customer_id
+    from spent
+    group by as_of_date, customer_id
+),
+
 salary_months as (
     select
         as_of_date,
         customer_id,
-        sum(salary) as salary_90d,
+        sum(amount) as salary_90d,
         count(distinct extract(year from value_date) * 12 + extract(month from value_date))
             as months
     from used
-    where salary is not null and age_days < 90
+    where direction = 'CREDIT' and category = 'salary' and age_days < 90
     group by as_of_date, customer_id
 ),
 
 -- Of salary and of instalments: the day of the month on which they came most often.
 usual_days as (
-    {%- for kind, condition in [('salary', 'salary is not null'), ('emi', 'spend_emi > 0')] %}
+    {%- for kind, direction in [('salary', 'CREDIT'), ('emi', 'DEBIT')] %}
     {% if not loop.first %}union all{% endif %}
     select
         as_of_date,
@@ -113,7 +129,7 @@ usual_days as (
             -- unique: a day of the month is one group.
         ) as commonness
     from used
-    where {{ condition }}
+    where direction = '{{ direction }}' and category = '{{ kind }}'
     group by as_of_date, customer_id, extract(day from value_date)
     {%- endfor %}
 ),
@@ -134,14 +150,17 @@ before_instalments as (
     select
         instalments.as_of_date,
         instalments.customer_id,
-        min(least(instalments.balance_before_emi, earlier.min_balance))
+        min(least(instalments.min_balance_before, earlier.min_balance))
             as min_balance_before_emi_90d
     from used as instalments
     left join used as earlier
         on instalments.as_of_date = earlier.as_of_date
         and instalments.customer_id = earlier.customer_id
         and earlier.age_days between instalments.age_days + 1 and instalments.age_days + 7
-    where instalments.spend_emi > 0 and instalments.age_days < 90
+    where
+        instalments.direction = 'DEBIT'
+        and instalments.category = 'emi'
+        and instalments.age_days < 90
     group by instalments.as_of_date, instalments.customer_id
 ),
 
@@ -169,12 +188,12 @@ select
         as monthly_outflow_mean,
     {{ ratio('totals.inflow_90d - totals.outflow_90d', 'totals.inflow_90d') }} as savings_rate,
     {%- for category in spend_categories() %}
-    {{ ratio('totals.spend_' ~ category ~ '_90d', 'totals.outflow_90d') }}
+    {{ ratio('coalesce(spending.' ~ category ~ '_90d, 0)', 'totals.outflow_90d') }}
         as spend_share_{{ category }},
     {%- endfor %}
     {{ ratio(
-        'totals.outflow_90d - totals.spend_'
-        ~ spend_categories() | join('_90d - totals.spend_') ~ '_90d',
+        'totals.outflow_90d - coalesce(spending.'
+        ~ spend_categories() | join('_90d, 0) - coalesce(spending.') ~ '_90d, 0)',
         'totals.outflow_90d'
     ) }} as spend_share_other,
     {%- for length in [7, 30, 90, 180] %}
@@ -202,7 +221,8 @@ select
     cast({{ volatility_of_months('totals.salary', 'totals.months') }} as double)
         as salary_volatility,
     {{ money('round(' ~ ratio(
-        '(totals.spend_' ~ fixed_obligations() | join('_90d + totals.spend_') ~ '_90d) * 30',
+        '(coalesce(spending.'
+        ~ fixed_obligations() | join('_90d, 0) + coalesce(spending.') ~ '_90d, 0)) * 30',
         'totals.observed_days'
     ) ~ ', 2)') }} as fixed_obligations_monthly,
     {{ money('before_instalments.min_balance_before_emi_90d') }} as min_balance_before_emi_90d,
@@ -212,6 +232,9 @@ select
     cast(days_of_month.salary_day as int) as salary_day,
     cast(days_of_month.emi_day as int) as emi_day
 from totals
+left join spending
+    on totals.as_of_date = spending.as_of_date
+    and totals.customer_id = spending.customer_id
 left join salary_months
     on totals.as_of_date = salary_months.as_of_date
     and totals.customer_id = salary_months.customer_id
