@@ -21,6 +21,7 @@ from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
+from paymentor_assets.rankings import score_assets
 from paymentor_assets.settings import Settings
 from paymentor_assets.strategies import assets as strategies
 from sensors import build_schedules, build_sensors
@@ -43,6 +44,7 @@ def build_defs(
             *models.trained_models,
             models.model_approvals,
             rankings.rankings,
+            score_assets.scores,
             strategies.planned_day,
             *engagement.DISPATCH_ASSETS,
             *audit.ASSETS,
