@@ -99,9 +99,7 @@ def extract(
             name: _read(lake, outcomes if name == _LABELS else covering, name, days, columns)
             for name, columns in _columns().items()
         },
-        events={
-            s.table: events_known_before(lake, ingestion, s, lender_id, end) for s in SOURCES
-        },
+        events={s.table: events_known_before(lake, ingestion, s, lender_id, end) for s in SOURCES},
     )
     inputs = sorted(
         {p[day].publication_id for p in (covering, outcomes) for day in days}

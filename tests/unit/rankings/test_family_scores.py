@@ -95,9 +95,7 @@ def test_products_not_looked_at_are_ranked_for_known_customers_only() -> None:
     clicks = lender_events.published().events[CLICKS.table]
     some = _profiles().slice(0, 50)
     rows = family_scores.affinities(family_models.approved("user_affinity"), some, clicks)
-    looked = {
-        (row["customer_id"], row["product"]) for row in clicks.to_pylist() if row["product"]
-    }
+    looked = {(row["customer_id"], row["product"]) for row in clicks.to_pylist() if row["product"]}
     found = [(row["customer_id"], row["product"]) for row in rows.to_pylist()]
     assert found and not looked & set(found)
     assert {customer for customer, _ in found} <= set(some.column("customer_id").to_pylist())
@@ -134,7 +132,7 @@ _GOOD = {
 def _of(contract: TableContract, *rows: dict[str, object]) -> pa.Table:
     keys = {"lender_id": "meridian", "as_of_date": lender_events.DAYS[-1]}
     full = [
-        {name: None for name in contract.column_names} | keys | {"customer_id": f"C{i}"} | row
+        dict.fromkeys(contract.column_names) | keys | {"customer_id": f"C{i}"} | row
         for i, row in enumerate(rows)
     ]
     return pa.Table.from_pylist(full, contract.schema)
