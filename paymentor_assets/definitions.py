@@ -22,6 +22,7 @@ from paymentor_assets.jobs import production_jobs
 from paymentor_assets.models import assets as models
 from paymentor_assets.rankings import assets as rankings
 from paymentor_assets.rankings import monitoring_assets as monitoring
+from paymentor_assets.rankings import score_assets
 from paymentor_assets.settings import Settings
 from paymentor_assets.strategies import assets as strategies
 from paymentor_assets.strategies import inventory_assets as inventory
@@ -47,6 +48,7 @@ def build_defs(
             models.model_approvals,
             rankings.rankings,
             monitoring.monitoring,
+            score_assets.scores,
             strategies.planned_day,
             inventory.model_inventory,
             *engagement.DISPATCH_ASSETS,

@@ -90,6 +90,7 @@ def extract(
             "run the features of past days first (job features_history)."
         )
     ingestion = newest(lake, INGESTION_STAGE, lender_id)
+    end = datetime.combine(through + timedelta(days=1), time.min)
     published = Published(
         lender_id=lender_id,
         days=days,
@@ -98,7 +99,7 @@ def extract(
             name: _read(lake, outcomes if name == _LABELS else covering, name, days, columns)
             for name, columns in _columns().items()
         },
-        events={s.table: _events(lake, ingestion, s, lender_id, through) for s in SOURCES},
+        events={s.table: events_known_before(lake, ingestion, s, lender_id, end) for s in SOURCES},
     )
     inputs = sorted(
         {p[day].publication_id for p in (covering, outcomes) for day in days}
@@ -176,17 +177,23 @@ def _columns() -> dict[str, list[str]]:
     }
 
 
-def _events(
-    lake: Lakehouse, ingestion: Publication | None, source: Source, lender_id: str, through: date
+def events_known_before(
+    lake: Lakehouse,
+    ingestion: Publication | None,
+    source: Source,
+    lender_id: str,
+    end: datetime,
 ) -> pa.Table:
-    """Every version of a lender's rows of one raw table that was known by the end of `through`."""
+    """Every version of a lender's rows of one raw table that was known before `end` (naive UTC).
+
+    The source's columns and those that order versions; empty when nothing was taken in yet.
+    """
     columns = [*source.columns, *_VERSION_COLUMNS]
     if ingestion is None or source.table not in ingestion.tables:
         schema = raw_tables()[source.table].schema
         return pa.schema([schema.field(name) for name in columns]).empty_table()
     snapshot_id = ingestion.table(source.table).snapshot_id
     rows = lake.scan(source.table, snapshot_id, EqualTo("_lender_id", lender_id), columns)
-    end = datetime.combine(through + timedelta(days=1), time.min)
     return rows.filter(pc.less(rows.column("_known_at"), end)).select(columns)
 
 

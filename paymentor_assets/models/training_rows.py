@@ -142,6 +142,42 @@ def of_accounts(frame: pa.Table, labels: pa.Table, known_through: date) -> pa.Ta
         ).to_arrow_table()
 
 
+def known_incomes_sql(spec: FamilySpec) -> str:
+    """SELECT of CUSTOMER_KEYS and `monthly_income` (DOUBLE, as declared or documented, above zero).
+
+    Reads the relation `profiles`: rows of features.customer_profile, as the family may see them. A
+    customer whose income is not known has no row.
+    """
+    seen = profile_as_seen_sql(
+        "profiles",
+        [*feature_frame.CUSTOMER_KEYS, "income_monthly", "declared_monthly_income"],
+        spec.aa_purpose,
+        tagged=aa_columns(),
+    )
+    return f"""
+        SELECT lender_id, customer_id, as_of_date,
+               CAST(coalesce(income_monthly, declared_monthly_income) AS DOUBLE) AS monthly_income
+        FROM ({seen}) AS seen
+        WHERE coalesce(income_monthly, declared_monthly_income) > 0
+    """
+
+
+def visits(clicks: pa.Table) -> pa.Table:
+    """Visits to a product: event_id, customer_id, product, occurred_at and `_known_at`.
+
+    `clicks` holds every version of the rows of CLICKS; each event counts as it was known last.
+    """
+    with connect() as con:
+        con.register(_relation(CLICKS), clicks)
+        return con.execute(
+            f"""
+            SELECT event_id, customer_id, product, occurred_at_utc AS occurred_at, _known_at
+            FROM ({_newest(CLICKS)})
+            WHERE product IS NOT NULL
+            """
+        ).to_arrow_table()
+
+
 def _ranking(spec: FamilySpec, published: Published) -> pa.Table:
     frame = feature_frame.build(
         published.features["features.account_features"],
@@ -156,20 +192,12 @@ def _customers(spec: FamilySpec, published: Published) -> pa.Table:
 
 
 def _incomes(spec: FamilySpec, published: Published) -> pa.Table:
-    seen = profile_as_seen_sql(
-        "profiles",
-        ["lender_id", "customer_id", "as_of_date", "income_monthly", "declared_monthly_income"],
-        spec.aa_purpose,
-        tagged=aa_columns(),
-    )
     return _framed(
         spec,
         published,
         f"""
-        SELECT customer_id AS row_key, {{keys}},
-               CAST(coalesce(income_monthly, declared_monthly_income) AS DOUBLE) AS monthly_income
-        FROM ({seen}) AS p
-        WHERE coalesce(income_monthly, declared_monthly_income) > 0
+        SELECT customer_id AS row_key, {{keys}}, monthly_income
+        FROM ({known_incomes_sql(spec)}) AS p
         """,
     )
 
@@ -211,16 +239,16 @@ def _offers(spec: FamilySpec, published: Published) -> pa.Table:
 
 
 def _clicks(spec: FamilySpec, published: Published) -> pa.Table:
-    """Events with a product, each under the first day that knew it."""
+    """Visits to a product, each under the first day that knew it."""
     with connect() as con:
         _register(con, published)
+        con.register("visits", visits(published.events[CLICKS.table]))
         return con.execute(
-            f"""
+            """
             SELECT c.event_id AS row_key, c.customer_id, $lender AS lender_id, d.as_of_date,
-                   c.product, c.occurred_at_utc AS occurred_at
-            FROM ({_newest(CLICKS)}) AS c
+                   c.product, c.occurred_at
+            FROM visits AS c
             JOIN days AS d ON CAST(c._known_at AS DATE) BETWEEN d.as_of_date - 6 AND d.as_of_date
-            WHERE c.product IS NOT NULL
             """,
             {"lender": published.lender_id},
         ).to_arrow_table()

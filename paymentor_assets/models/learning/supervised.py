@@ -36,6 +36,11 @@ class FittedModel:
     conformal: Conformal | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def knows_uplift(self) -> bool:
+        """Whether the model was fitted with a treatment."""
+        return len(self.scorers) > 1
+
     def predict(self, X: pd.DataFrame) -> Floats:  # noqa: N803 - the field's name
         """Probability or amount, float64, shape (rows,).
 
@@ -49,7 +54,7 @@ class FittedModel:
 
         Raises ContractError when the model was fitted without a treatment.
         """
-        if len(self.scorers) < 2:
+        if not self.knows_uplift:
             raise ContractError(
                 f"{self.family}: this model was fitted without a treatment and knows no uplift; "
                 "fit it with treatment=…"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -12,32 +11,16 @@ import pyarrow.compute as pc
 import pytest
 
 from paymentor_assets.models import artefact, fair_use, families, model_card, splits
-from paymentor_assets.models.artefact import ModelArtefact
-from paymentor_assets.models.family_spec import FamilySpec
 from paymentor_assets.models.feature_spec import profile
 from paymentor_assets.models.trainers import train
 from paymentor_assets.models.training import TrainingData
 from paymentor_assets.models.training_rows import rows_of
 from resources.errors import ContractError
-from tests.support import lender_events
+from tests.support import family_models, lender_events
 
 OTHERS = [name for name in families.NAMES if name != "customer_ranking"]
+_spec, _rows, _model = family_models.spec, family_models.rows, family_models.model
 OFFERS, CONTACTS = "raw.campaign_responses", "raw.contact_history"
-
-
-def _spec(name: str) -> FamilySpec:
-    spec: FamilySpec = families.get(name).SPEC
-    return spec
-
-
-@cache
-def _rows(name: str) -> pa.Table:
-    return rows_of(_spec(name), lender_events.published(), "salt")
-
-
-@cache
-def _model(name: str) -> ModelArtefact:
-    return train(_spec(name), TrainingData(_rows(name)))
 
 
 @pytest.mark.parametrize("name", families.NAMES)

@@ -1,0 +1,172 @@
+"""Scores of the families beside customer ranking: from the frames of the extracts, and in range."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from paymentor_assets.models.training_rows import CLICKS
+from paymentor_assets.rankings import family_scores
+from paymentor_assets.rankings.score_checks import IN_RANGE, UNIQUE_KEY, violations
+from paymentor_assets.rankings.tables import (
+    AFFINITY_INDEX,
+    CUSTOMER_SEGMENTS,
+    INCOME_ESTIMATES,
+    OFFER_PROPENSITY,
+)
+from resources.errors import ContractError
+from resources.lakehouse import TableContract
+from tests.support import family_models, lender_events
+
+CHANNELS = ("sms", "whatsapp")
+
+
+@cache
+def _profiles() -> pa.Table:
+    """Customers of the last day; every fifth has said nothing of an income."""
+    rows = lender_events.published().features["features.customer_profile"]
+    rows = rows.filter(pc.equal(rows.column("as_of_date"), lender_events.DAYS[-1]))
+    silent = np.arange(rows.num_rows) % 5 == 0
+    for name in ("income_monthly", "declared_monthly_income"):
+        known = rows.column(name).combine_chunks()
+        values = pc.if_else(pa.array(silent), pa.scalar(None, known.type), known)
+        rows = rows.set_column(rows.schema.get_field_index(name), name, values)
+    return rows
+
+
+def test_every_customer_has_one_of_three_segments() -> None:
+    rows = family_scores.segments(family_models.approved("customer_segmentation"), _profiles())
+    assert rows.num_rows == _profiles().num_rows
+    pairs = set(zip(*(rows.column(n).to_pylist() for n in ("segment_id", "segment")), strict=True))
+    assert pairs <= {(0, "high_risk"), (1, "low_risk"), (2, "high_value")} and len(pairs) > 1
+
+
+def test_a_known_income_stays_as_it_is_and_only_the_others_are_estimated() -> None:
+    model = family_models.approved("income_imputation")
+    rows = family_scores.incomes(model, _profiles())
+    told = rows.filter(pc.invert(rows.column("is_imputed"))).to_pylist()
+    estimated = rows.filter(rows.column("is_imputed")).to_pylist()
+    profiles = {row["customer_id"]: row for row in _profiles().to_pylist()}
+    assert len(told) + len(estimated) == len(profiles) and told and estimated
+    for row in told:
+        own = profiles[row["customer_id"]]
+        # Documented income shows only under a consent for the family's purpose.
+        documented = own["income_monthly"] if "104" in own["aa_purposes"] else None
+        assert row["income"] == (documented or own["declared_monthly_income"])
+        assert row["lower"] is None and row["upper"] is None
+    assert all(0 < row["lower"] <= row["income"] <= row["upper"] for row in estimated)
+    assert {row["customer_id"] for row in estimated} >= {
+        name for name, row in profiles.items() if row["declared_monthly_income"] is None
+        and "104" not in row["aa_purposes"]
+    }  # fmt: skip
+    alone = _profiles().filter(pc.equal(_profiles().column("customer_id"), "C000000"))
+    assert family_scores.incomes(model, alone).to_pylist() == [
+        row for row in rows.to_pylist() if row["customer_id"] == "C000000"
+    ]
+
+
+def test_nobody_to_estimate_is_fine() -> None:
+    model = family_models.approved("income_imputation")
+    told = _profiles().filter(pc.is_valid(_profiles().column("declared_monthly_income")))
+    assert not any(family_scores.incomes(model, told).column("is_imputed").to_pylist())
+
+
+def test_offers_are_scored_for_every_product_and_channel() -> None:
+    model = family_models.approved("offer_propensity")
+    rows = family_scores.propensities(model, _profiles(), CHANNELS)
+    products = len(lender_events.PRODUCTS)
+    assert rows.num_rows == _profiles().num_rows * products * len(CHANNELS)
+    by_whatsapp = pc.equal(rows.column("channel"), "whatsapp")
+    adds = pc.mean(rows.filter(by_whatsapp).column("uplift")).as_py()
+    assert adds > pc.mean(rows.filter(pc.invert(by_whatsapp)).column("uplift")).as_py() + 0.2
+
+
+def test_without_a_control_group_there_is_no_uplift() -> None:
+    rows = family_scores.propensities(family_models.without_uplift(), _profiles(), CHANNELS)
+    assert rows.column("uplift").null_count == rows.num_rows > 0
+    assert rows.column("p_accept").null_count == 0
+
+
+def test_products_not_looked_at_are_ranked_for_known_customers_only() -> None:
+    clicks = lender_events.published().events[CLICKS.table]
+    some = _profiles().slice(0, 50)
+    rows = family_scores.affinities(family_models.approved("user_affinity"), some, clicks)
+    looked = {(row["customer_id"], row["product"]) for row in clicks.to_pylist() if row["product"]}
+    found = [(row["customer_id"], row["product"]) for row in rows.to_pylist()]
+    assert found and not looked & set(found)
+    assert {customer for customer, _ in found} <= set(some.column("customer_id").to_pylist())
+    ranks: dict[str, list[tuple[float, int]]] = {}
+    for row in rows.to_pylist():
+        ranks.setdefault(row["customer_id"], []).append((row["score"], row["rank"]))
+    for mine in ranks.values():
+        assert sorted(rank for _, rank in mine) == list(range(1, len(mine) + 1))
+        assert [s for s, _ in sorted(mine, key=lambda x: x[1])] == sorted(
+            (s for s, _ in mine), reverse=True
+        )
+
+
+def test_without_visits_there_is_no_affinity() -> None:
+    clicks = lender_events.published().events[CLICKS.table].slice(0, 0)
+    rows = family_scores.affinities(family_models.approved("user_affinity"), _profiles(), clicks)
+    assert rows.num_rows == 0
+
+
+def test_a_profile_without_a_column_the_family_reads_is_refused() -> None:
+    profiles = _profiles().drop(["utilisation"])
+    with pytest.raises(ContractError, match=r"utilisation.*customer_segmentation"):
+        family_scores.segments(family_models.approved("customer_segmentation"), profiles)
+
+
+_GOOD = {
+    CUSTOMER_SEGMENTS: {"segment_id": 1, "segment": "low_risk", "distance": 0.0},
+    AFFINITY_INDEX: {"product": "auto_loan", "score": -3.5, "rank": 1},
+    INCOME_ESTIMATES: {"income": 10, "lower": 8, "upper": 12, "is_imputed": True},
+    OFFER_PROPENSITY: {"product": "p", "channel": "sms", "p_accept": 0.0, "uplift": None},
+}
+
+
+def _of(contract: TableContract, *rows: dict[str, object]) -> pa.Table:
+    keys = {"lender_id": "meridian", "as_of_date": lender_events.DAYS[-1]}
+    full = [
+        dict.fromkeys(contract.column_names) | keys | {"customer_id": f"C{i}"} | row
+        for i, row in enumerate(rows)
+    ]
+    return pa.Table.from_pylist(full, contract.schema)
+
+
+@pytest.mark.parametrize(
+    ("contract", "change"),
+    [
+        (CUSTOMER_SEGMENTS, {"segment": "rich"}),
+        (CUSTOMER_SEGMENTS, {"segment_id": 3}),
+        (CUSTOMER_SEGMENTS, {"distance": -0.1}),
+        (CUSTOMER_SEGMENTS, {"distance": float("nan")}),
+        (AFFINITY_INDEX, {"score": float("inf")}),
+        (AFFINITY_INDEX, {"score": None}),
+        (AFFINITY_INDEX, {"rank": 0}),
+        (INCOME_ESTIMATES, {"income": None}),
+        (INCOME_ESTIMATES, {"income": 0}),
+        (INCOME_ESTIMATES, {"lower": 13}),
+        (INCOME_ESTIMATES, {"upper": None}),
+        (INCOME_ESTIMATES, {"is_imputed": False}),
+        (OFFER_PROPENSITY, {"p_accept": 1.01}),
+        (OFFER_PROPENSITY, {"p_accept": None}),
+        (OFFER_PROPENSITY, {"uplift": -1.5}),
+    ],
+)
+def test_a_value_that_cannot_be_is_found(
+    contract: TableContract, change: dict[str, object]
+) -> None:
+    good = _GOOD[contract]
+    assert violations(contract, _of(contract, good)) == {UNIQUE_KEY: 0, IN_RANGE: 0}
+    assert violations(contract, _of(contract, good, good | change)) == {UNIQUE_KEY: 0, IN_RANGE: 1}
+
+
+@pytest.mark.parametrize("contract", _GOOD)
+def test_a_key_with_two_rows_is_found(contract: TableContract) -> None:
+    good = _GOOD[contract] | {"customer_id": "C1"}
+    assert violations(contract, _of(contract, good, good))[UNIQUE_KEY] == 1
