@@ -19,6 +19,7 @@ BENCHMARKS = {
     "Many small files": "benchmarks.ingestion.small_files",
     "Account Aggregator data against the bare parsers": "benchmarks.ingestion.aa_parsers",
     "A portfolio snapshot against its bare kernels": SNAPSHOT,
+    "A day's features against the same SQL run bare": "benchmarks.features.day_build",
 }
 
 
