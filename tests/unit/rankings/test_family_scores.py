@@ -121,7 +121,7 @@ def test_a_profile_without_a_column_the_family_reads_is_refused() -> None:
         family_scores.segments(family_models.approved("customer_segmentation"), profiles)
 
 
-_GOOD = {
+_GOOD: dict[TableContract, dict[str, object]] = {
     CUSTOMER_SEGMENTS: {"segment_id": 1, "segment": "low_risk", "distance": 0.0},
     AFFINITY_INDEX: {"product": "auto_loan", "score": -3.5, "rank": 1},
     INCOME_ESTIMATES: {"income": 10, "lower": 8, "upper": 12, "is_imputed": True},
