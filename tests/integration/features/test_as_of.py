@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from paymentor_assets.features.build import dbt_environment, prepare, run_dbt
+from paymentor_assets.features.build import dbt_environment, plan_build, prepare, run_dbt
 from resources.duck import connect, load_lake_extensions
 from tests.support.raw_lake import RawLake
 
@@ -357,10 +357,11 @@ def test_every_day_answers_as_it_could_know(tmp_path: Any, seed: int) -> None:
     for table, rows in history.tables.items():
         lake.deliver(table, lake.delivered(DAYS[0]), rows)
     lake.publish(DAYS[-1])
-    place, _ = prepare(lake.settings, lake.lake, lake.lender, DAYS)
+    plan = plan_build(lake.settings, lake.lake, lake.lender, DAYS, lake.run())
+    prepare(plan)
     select = ("run", "--select", "+path:models/intermediate/as_of")
-    run_dbt(dbt_environment(lake.settings, place), place, select)
-    with connect(place.scratch, read_only=True) as con:
+    run_dbt(dbt_environment(lake.settings, plan.place), plan, select)
+    with connect(plan.place.scratch, read_only=True) as con:
         load_lake_extensions(con)
         for view, (columns, answer) in answers(Oracle(lake, history.tables)).items():
             found = con.execute(
