@@ -30,7 +30,7 @@ from paymentor_assets.features.build import (
     publish_plan,
     published_before,
 )
-from paymentor_assets.features.lineage import keep, kept, lineage_path
+from paymentor_assets.features.lineage import column_lineage, keep, kept, lineage_path
 from paymentor_assets.features.project import (
     PROJECT_DIR,
     TARGET,
@@ -161,11 +161,12 @@ def _build(
             # dbt first, metadata after: while dagster-dbt waits to add metadata to a running
             # build's events it polls without pause, and takes a processor from dbt.
             seen.extend(invocation.stream())
-            enriched = DbtEventIterator(iter(seen), invocation).fetch_row_counts()
-            seen = list(enriched if known.exists() else enriched.fetch_column_metadata())
+            seen = list(DbtEventIterator(iter(seen), invocation).fetch_row_counts())
     except DagsterDbtCliRuntimeError as error:
         return _by_key(seen), not_passed(variables, plan.place, plan.lender.lender_id, str(error))
     events = _by_key(seen)
+    if not known.exists():
+        keep(known, column_lineage(target_path, plan.place.scratch))
     events = _with_lineage(known, events)
     published = publish_plan(lake, plan, run, sealed)
     context.log.info(
@@ -231,10 +232,6 @@ def _days_asked(context: dg.AssetExecutionContext, config: FeaturesConfig) -> li
 
 
 def _with_lineage(known: Path, events: _Events) -> _Events:
-    outputs = {str(e.output_name): e for e in events.values() if isinstance(e, dg.Output)}
-    if not known.exists():
-        keep(known, {name: output.metadata for name, output in outputs.items()})
-        return events
     lineage = kept(known)
     return {
         key: event.with_metadata({**event.metadata, **lineage.get(str(event.output_name), {})})
