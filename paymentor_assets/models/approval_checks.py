@@ -223,7 +223,11 @@ def without_leaks(card: Mapping[str, Any]) -> Finding:
     """Whether the leakage guard has looked at every target, and what it took out."""
     name = "leakage"
     reports = card.get("targets", {})
-    guarded = {t: r["choice"]["dropped_leaks"] for t, r in reports.items() if "choice" in r}
+    guarded = {
+        t: r["choice"]["dropped_leaks"]
+        for t, r in reports.items()
+        if "dropped_leaks" in r.get("choice", {})
+    }
     if not reports or len(guarded) < len(reports):
         return Finding(name, "not measured", "the card says nothing of the leakage guard")
     dropped = sorted({column for columns in guarded.values() for column in columns})
