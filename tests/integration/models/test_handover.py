@@ -127,7 +127,7 @@ def test_drift_asks_for_training_until_a_newer_version_is_there(
     _hand_over_day(place, DAY + timedelta(days=1), 1, is_alarm=True)
     asked = sense("drift_sensor")
     assert isinstance(asked, dg.RunRequest)
-    job = model_development.build_defs(_settings(place)).resolve_job_def("train_customer_ranking")
+    job = model_development.build_defs(_settings(place)).resolve_job_def("train_all")
     tried = instance.create_run_for_job(job, tags=asked.tags, status=dg.DagsterRunStatus.STARTED)
     assert "is training" in str(sense("drift_sensor"))
     instance.report_run_failed(tried)
