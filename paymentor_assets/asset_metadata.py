@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -60,6 +60,22 @@ def published_metadata(
     if preview is not None:
         metadata["preview"] = preview_metadata(preview)
     return metadata
+
+
+def lineage_metadata(columns: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, dg.MetadataValue]:
+    """Materialisation metadata: of which columns, as (schema, table, column), each one is made."""
+    deps = {
+        column: [
+            dg.TableColumnDep(asset_key=dg.AssetKey(path[:-1]), column_name=path[-1])
+            for path in paths
+        ]
+        for column, paths in columns.items()
+    }
+    return {
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(
+            dg.TableColumnLineage(deps_by_column=deps)
+        )
+    }
 
 
 def preview_metadata(rows: pa.Table) -> dg.MetadataValue:

@@ -16,7 +16,11 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 from pydantic import Field
 
-from paymentor_assets.asset_metadata import published_metadata, table_metadata
+from paymentor_assets.asset_metadata import (
+    lineage_metadata,
+    published_metadata,
+    table_metadata,
+)
 from paymentor_assets.audit.publications import RunInfo, read_table
 from paymentor_assets.audit.sealing import sealed_days_of
 from paymentor_assets.features.build import (
@@ -234,8 +238,10 @@ def _days_asked(context: dg.AssetExecutionContext, config: FeaturesConfig) -> li
 def _with_lineage(known: Path, events: _Events) -> _Events:
     lineage = kept(known)
     return {
-        key: event.with_metadata({**event.metadata, **lineage.get(str(event.output_name), {})})
-        if isinstance(event, dg.Output)
+        key: event.with_metadata(
+            {**event.metadata, **lineage_metadata(lineage[str(event.output_name)])}
+        )
+        if isinstance(event, dg.Output) and event.output_name in lineage
         else event
         for key, event in events.items()
     }

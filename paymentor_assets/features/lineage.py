@@ -7,11 +7,9 @@ optimise the SQL anew for every column, which takes minutes where this takes sec
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import lineage
@@ -21,7 +19,6 @@ from sqlglot.schema import MappingSchema
 
 from resources.duck import connect
 
-_LINEAGE = "dagster/column_lineage"
 _DIALECT = "duckdb"
 #: What a build is about, not what it reads.
 _NOT_ASSETS = {"pinned"}
@@ -57,24 +54,10 @@ def keep(path: Path, found: Lineage) -> None:
     scratch.replace(path)
 
 
-def kept(path: Path) -> dict[str, dict[str, dg.MetadataValue]]:
-    """Lineage metadata by output name."""
+def kept(path: Path) -> Lineage:
+    """What `keep` wrote."""
     content: Lineage = json.loads(path.read_text())
-    return {output: {_LINEAGE: _metadata(columns)} for output, columns in content.items()}
-
-
-def _metadata(columns: Mapping[str, list[list[str]]]) -> dg.MetadataValue:
-    return dg.MetadataValue.column_lineage(
-        dg.TableColumnLineage(
-            {
-                column: [
-                    dg.TableColumnDep(asset_key=dg.AssetKey(path[:-1]), column_name=path[-1])
-                    for path in paths
-                ]
-                for column, paths in columns.items()
-            }
-        )
-    )
+    return content
 
 
 def _of_model(sql: str, schema: MappingSchema) -> dict[str, list[list[str]]]:

@@ -99,4 +99,4 @@ def test_an_error_inside_lets_go(store: OperationalStore) -> None:
 
 def test_who_holds_it_may_use_the_store(store: OperationalStore) -> None:
     with exclusive(store, "ingestion.north"), store.write() as connection:
-        connection.exec_driver_sql("SELECT 1")
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1

@@ -16,10 +16,6 @@ from resources.errors import UsageError
 crash_points.register("test.somewhere", "test.elsewhere")
 
 
-def test_an_unarmed_point_is_passed() -> None:
-    crash_points.reach("test.somewhere")
-
-
 def test_an_armed_point_crashes_and_only_inside_the_block() -> None:
     with (
         pytest.raises(SimulatedCrash, match=r"test\.somewhere"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from paymentor_assets.asset_metadata import lineage_metadata
 from paymentor_assets.features.lineage import column_lineage, keep, kept, lineage_path
 from resources.duck import connect
 
@@ -58,10 +59,12 @@ def test_a_column_comes_from_the_columns_it_is_made_of(tmp_path: Path) -> None:
 
 def test_lineage_comes_back_as_it_was_found(tmp_path: Path) -> None:
     path = lineage_path(tmp_path, "abc")
-    keep(path, {"features__customer_profile": {"income": [["raw", "aa", "amount"]]}})
+    found = {"features__customer_profile": {"income": [["raw", "aa", "amount"]]}}
+    keep(path, found)
+    assert kept(path) == found
+
+
+def test_the_page_of_an_asset_shows_it() -> None:
+    (shown,) = lineage_metadata({"income": [["raw", "aa", "amount"]]}).values()
     source = dg.TableColumnDep(asset_key=dg.AssetKey(["raw", "aa"]), column_name="amount")
-    found = kept(path)
-    assert list(found) == ["features__customer_profile"]
-    assert found["features__customer_profile"][
-        "dagster/column_lineage"
-    ].value == dg.TableColumnLineage({"income": [source]})
+    assert shown.value == dg.TableColumnLineage({"income": [source]})
