@@ -224,15 +224,21 @@ def without_leaks(card: Mapping[str, Any]) -> Finding:
     name = "leakage"
     reports = card.get("targets", {})
     guarded = {
-        t: r["choice"]["dropped_leaks"]
-        for t, r in reports.items()
-        if "dropped_leaks" in r.get("choice", {})
+        target: report["choice"]
+        for target, report in reports.items()
+        if "dropped_leaks" in report.get("choice", {})
     }
     if not reports or len(guarded) < len(reports):
         return Finding(name, "not measured", "the card says nothing of the leakage guard")
-    dropped = sorted({column for columns in guarded.values() for column in columns})
-    said = f"left out: {', '.join(dropped)}" if dropped else "no column tells the outcome"
-    return Finding(name, "passed", said)
+    said = [
+        f"{what}: {', '.join(columns)}"
+        for key, what in (
+            ("dropped_leaks", "left out"),
+            ("reviewed_columns", "tell the outcome alone, and were found to be known in time"),
+        )
+        if (columns := sorted({c for choice in guarded.values() for c in choice.get(key, ())}))
+    ]
+    return Finding(name, "passed", "; ".join(said) or "no column tells the outcome")
 
 
 def quick(score: Callable[[], object] | None, rows: int = PROBE_ROWS) -> Finding:

@@ -21,13 +21,15 @@ class Feature:
     """One feature of a family.
 
     `sql` reads `a` (features.account_features) and `p` (features.customer_profile). `phrase` is how
-    a reason code names it.
+    a reason code names it. `reviewed` says, where somebody has looked, why the value is known in
+    time however well it may tell the outcome alone.
     """
 
     name: str
     kind: Kind
     sql: str
     phrase: str
+    reviewed: str = ""
 
     @property
     def expression(self) -> str:
@@ -47,9 +49,9 @@ def columns_read(features: Sequence[Feature], alias: str, *also: str) -> list[st
     return sorted(found)
 
 
-def account(name: str, phrase: str) -> Feature:
+def account(name: str, phrase: str, reviewed: str = "") -> Feature:
     """A number taken as it stands from features.account_features."""
-    return Feature(name, "number", f"a.{name}", phrase)
+    return Feature(name, "number", f"a.{name}", phrase, reviewed)
 
 
 def profile(name: str, phrase: str) -> Feature:

@@ -181,7 +181,12 @@ def _fitted(
     known = sample.frame[train]
     unknown = [name for name in known if known[name].isna().all()]
     model: FittedModel = families.get(spec.family).fit(
-        known.drop(columns=unknown), sample.actual[train], seed=seed, choose_on=CHOOSE_ON, **further
+        known.drop(columns=unknown),
+        sample.actual[train],
+        seed=seed,
+        choose_on=CHOOSE_ON,
+        reviewed=[feature.name for feature in spec.features if feature.reviewed],
+        **further,
     )
     return model, {**learned, "left_out_unknown": unknown}
 

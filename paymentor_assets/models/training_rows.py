@@ -81,11 +81,12 @@ def profile_columns() -> list[str]:
     specs = (family.SPEC for family in _BY_CUSTOMER)
     return sorted(
         {
-            "time_zone", "income_monthly", "declared_monthly_income",
+            "time_zone",
+            *income_imputation.INCOMES,
             *feature_frame.profile_columns(),
             *(name for spec in specs for name in feature_frame.customer_columns(spec)),
         }
-    )  # fmt: skip
+    )
 
 
 def rows_of(spec: FamilySpec, published: Published, salt: str) -> pa.Table:
@@ -150,15 +151,15 @@ def known_incomes_sql(spec: FamilySpec) -> str:
     """
     seen = profile_as_seen_sql(
         "profiles",
-        [*feature_frame.CUSTOMER_KEYS, "income_monthly", "declared_monthly_income"],
+        [*feature_frame.CUSTOMER_KEYS, *income_imputation.INCOMES],
         spec.aa_purpose,
         tagged=aa_columns(),
     )
+    income = f"coalesce({', '.join(income_imputation.INCOMES)})"
     return f"""
-        SELECT lender_id, customer_id, as_of_date,
-               CAST(coalesce(income_monthly, declared_monthly_income) AS DOUBLE) AS monthly_income
+        SELECT lender_id, customer_id, as_of_date, CAST({income} AS DOUBLE) AS monthly_income
         FROM ({seen}) AS seen
-        WHERE coalesce(income_monthly, declared_monthly_income) > 0
+        WHERE {income} > 0
     """
 
 

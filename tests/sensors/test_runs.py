@@ -41,7 +41,7 @@ def test_every_sensor_resolves_beside_its_jobs(house: House) -> None:
     )
     dg.Definitions.validate_loadable(definitions)
     names = [sensor.name for sensor in sensors]
-    assert len(names) == len(set(names)) == 6
+    assert len(names) == len(set(names)) == 7
     assert all(sensor.description for sensor in sensors)
 
 

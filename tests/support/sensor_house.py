@@ -300,7 +300,13 @@ def stand_ins(
 
         return stand_in
 
-    partitions = {"ingest": None, "engagement": None, "daily": daily, "dispatch": daily}
+    partitions = {
+        "ingest": None,
+        "engagement": None,
+        "daily": daily,
+        "dispatch": daily,
+        "monitoring": daily,
+    }
     assets = {name: made(name, partition) for name, partition in partitions.items()}
     jobs = [
         dg.define_asset_job(name, selection=[asset], executor_def=dg.in_process_executor)

@@ -9,7 +9,7 @@ rows are weighted by its inverse, and contacts whose channel was drawn at random
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised, targets
 from paymentor_assets.models.learning.columns import Floats
-from paymentor_assets.models.learning.fitting import CHOOSE_ON
+from paymentor_assets.models.learning.options import Options, with_post_outcome
 from paymentor_assets.models.learning.supervised import FittedModel
 from resources.errors import ContractError
 from resources.lakehouse import column
@@ -107,9 +107,7 @@ def fit(
     seed: int = 0,
     *,
     propensity: Any = None,
-    drop_leaks: bool = False,
-    post_outcome: Collection[str] = (),
-    choose_on: int = CHOOSE_ON,
+    **options: Unpack[Options],
 ) -> FittedModel:
     """Learn whether a contact was engaged with (1) or not (0).
 
@@ -125,9 +123,7 @@ def fit(
         time=time,
         sample_weight=_weighted(sample_weight, propensity, len(X)),
         seed=seed,
-        drop_leaks=drop_leaks,
-        choose_on=choose_on,
-        post_outcome=POST_OUTCOME.union(post_outcome),
+        **with_post_outcome(options, POST_OUTCOME),
     )
 
 

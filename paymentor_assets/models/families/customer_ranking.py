@@ -8,8 +8,7 @@ learned as a share of what falls due, `due_30d = overdue + one instalment`, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import pandas as pd
 import pyarrow as pa
@@ -18,7 +17,7 @@ from paymentor_assets.models.customer_features import DEBTS, EMPLOYMENT, ENGAGEM
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, account, profile
 from paymentor_assets.models.learning import supervised
-from paymentor_assets.models.learning.fitting import CHOOSE_ON
+from paymentor_assets.models.learning.options import Options, with_post_outcome
 from paymentor_assets.models.learning.supervised import FittedModel
 from resources.lakehouse import column
 
@@ -50,7 +49,11 @@ FEATURES: tuple[Feature, ...] = (
     # where it stands
     account("emis_overdue", "instalments overdue"),
     account("days_past_due", "days past due"),
-    account("days_to_next_due", "days to the next due date"),
+    account(
+        "days_to_next_due",
+        "days to the next due date",
+        reviewed="the contract fixes due dates; where all pay on the day it tells a week alone",
+    ),
     Feature(
         "overdue_emis",
         "number",
@@ -66,7 +69,11 @@ FEATURES: tuple[Feature, ...] = (
     account("payments_90d", "payments within 90 days"),
     account("payments_180d", "payments within 180 days"),
     account("bounces_90d", "bounced payments within 90 days"),
-    account("days_since_last_payment", "days since the last payment"),
+    account(
+        "days_since_last_payment",
+        "days since the last payment",
+        reviewed="payments known by the cut-off only; monthly payers are due again after a month",
+    ),
     account("on_time_share_180d", "the share of instalments paid on time within 180 days"),
     Feature(
         "paid_emis_30d",
@@ -241,9 +248,7 @@ def fit(
     seed: int = 0,
     *,
     task: Literal["probability", "regression"] = "probability",
-    drop_leaks: bool = False,
-    post_outcome: Collection[str] = (),
-    choose_on: int = CHOOSE_ON,
+    **options: Unpack[Options],
 ) -> FittedModel:
     """Learn whether (0 or 1) or how much (`task="regression"`, any unit) an account pays.
 
@@ -258,7 +263,5 @@ def fit(
         time=time,
         sample_weight=sample_weight,
         seed=seed,
-        drop_leaks=drop_leaks,
-        choose_on=choose_on,
-        post_outcome=POST_OUTCOME.union(post_outcome),
+        **with_post_outcome(options, POST_OUTCOME),
     )

@@ -7,8 +7,7 @@ not) and is learned as a probability.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import pandas as pd
@@ -17,11 +16,12 @@ from paymentor_assets.models.customer_features import DEBTS, EMPLOYMENT
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised
-from paymentor_assets.models.learning.fitting import CHOOSE_ON
+from paymentor_assets.models.learning.options import Options
 from paymentor_assets.models.learning.supervised import FittedModel
 
 FAMILY = "income_imputation"
-
+#: Where a customer's income is known, in features.customer_profile; the first that is there counts.
+INCOMES = ("income_monthly", "declared_monthly_income")
 
 SPEC = FamilySpec(
     family=FAMILY,
@@ -82,9 +82,7 @@ def fit(
     seed: int = 0,
     *,
     task: Literal["amount", "class"] | None = None,
-    drop_leaks: bool = False,
-    post_outcome: Collection[str] = (),
-    choose_on: int = CHOOSE_ON,
+    **options: Unpack[Options],
 ) -> FittedModel:
     """Learn an income (any unit, zero or more) or an income class; see `supervised.fit`."""
     is_class = _is_class(y) if task is None else task == "class"
@@ -97,9 +95,7 @@ def fit(
         time=time,
         sample_weight=sample_weight,
         seed=seed,
-        drop_leaks=drop_leaks,
-        choose_on=choose_on,
-        post_outcome=post_outcome,
+        **options,
         with_intervals=not is_class,
     )
 

@@ -6,8 +6,7 @@ Without a treatment `predict` is the probability of accepting. With one (was the
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +15,7 @@ from paymentor_assets.models.customer_features import EMPLOYMENT, ENGAGEMENT, IN
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised
-from paymentor_assets.models.learning.fitting import CHOOSE_ON
+from paymentor_assets.models.learning.options import Options, with_post_outcome
 from paymentor_assets.models.learning.supervised import FittedModel
 from resources.lakehouse import column
 
@@ -91,10 +90,7 @@ def fit(
     time: Any = None,
     sample_weight: Any = None,
     seed: int = 0,
-    *,
-    drop_leaks: bool = False,
-    post_outcome: Collection[str] = (),
-    choose_on: int = CHOOSE_ON,
+    **options: Unpack[Options],
 ) -> FittedModel:
     """Learn acceptance (1) or not (0); see `supervised.fit` for shapes and errors."""
     return supervised.fit(
@@ -106,7 +102,5 @@ def fit(
         time=time,
         sample_weight=sample_weight,
         seed=seed,
-        drop_leaks=drop_leaks,
-        choose_on=choose_on,
-        post_outcome=POST_OUTCOME.union(post_outcome),
+        **with_post_outcome(options, POST_OUTCOME),
     )

@@ -7,11 +7,11 @@ events given to `score`. `fit(X, y)` learns from sessions instead: whether one l
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from paymentor_assets.models.family_spec import FamilySpec
 from paymentor_assets.models.learning import affinity, choice, ranking, supervised
 from paymentor_assets.models.learning.affinity import Catalogue
 from paymentor_assets.models.learning.columns import Floats
+from paymentor_assets.models.learning.options import Options, with_post_outcome
 from paymentor_assets.models.learning.supervised import FittedModel
 from resources.errors import ContractError
 from resources.lakehouse import TIMESTAMP, column
@@ -164,9 +165,7 @@ def fit(
     time: Any = None,
     sample_weight: Any = None,
     seed: int = 0,
-    *,
-    drop_leaks: bool = False,
-    post_outcome: Collection[str] = (),
+    **options: Unpack[Options],
 ) -> Affinity | FittedModel:
     """Without `y`: X are events (`customer_id`, `product`, `occurred_at`), one row each.
 
@@ -183,8 +182,7 @@ def fit(
             time=time,
             sample_weight=sample_weight,
             seed=seed,
-            drop_leaks=drop_leaks,
-            post_outcome=POST_OUTCOME.union(post_outcome),
+            **with_post_outcome(options, POST_OUTCOME),
         )
     history = affinity.read(FAMILY, X)
     products = tuple(sorted(X["product"].astype(str).unique()))

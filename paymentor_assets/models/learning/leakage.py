@@ -18,6 +18,8 @@ from paymentor_assets.models.learning.columns import Codes, Floats, Schema, Valu
 from paymentor_assets.models.learning.designs import bin_of
 
 TOO_GOOD = 0.98
+#: Why a declared column leaks.
+KNOWN_AFTER = "is known only after the outcome"
 #: Pulls the mean of a small group towards the overall mean, in rows.
 SHRINKAGE = 1.0
 
@@ -30,7 +32,7 @@ def find(
     found = {}
     for column in schema.columns:
         if _plain(column.name) in known_after:
-            found[column.name] = "is known only after the outcome"
+            found[column.name] = KNOWN_AFTER
             continue
         given = values[column.name]
         strength = _by_group(bin_of(given, column), outcome, is_class=is_class)

@@ -159,15 +159,16 @@ def fit(
     seed: int = 0,
     drop_leaks: bool = False,
     post_outcome: Collection[str] = (),
+    reviewed: Collection[str] = (),
     with_intervals: bool = False,
     choose_on: int = fitting.CHOOSE_ON,
 ) -> FittedModel:
     """Read and check the sample, guard against leaks, choose between candidates, refit.
 
     `X` (rows, columns); `y`, `treatment`, `time` and `sample_weight` hold one value a row.
-    `post_outcome` names columns that are known only after the outcome. Candidates are compared on
-    at most `choose_on` rows, evenly spaced; the winner learns from all. (A treatment needs them
-    all, because few of either group answer.)
+    `drop_leaks`, `post_outcome`, `reviewed` and `choose_on` are said at `Options`. Candidates are
+    compared on at most `choose_on` rows, evenly spaced; the winner learns from all. (A treatment
+    needs them all, because few of either group answer.)
     Raises ContractError for a sample that cannot be learned from, LeakageError for leaking columns.
     """
     columns.as_frame(family, X)
@@ -175,6 +176,12 @@ def fit(
     schema = columns.learn(family, X)
     values = schema.read(X)
     found = leakage.find(schema, values, outcome, post_outcome, is_class=kind == "probability")
+    kept = {
+        name: why
+        for name, why in found.items()
+        if name in set(reviewed) and why != leakage.KNOWN_AFTER
+    }
+    found = {name: why for name, why in found.items() if name not in kept}
     if found and not drop_leaks:
         raise LeakageError(list(found), found, family)
     if len(found) == len(schema.columns):
@@ -196,7 +203,7 @@ def fit(
         raise ContractError(f"{family}: a treatment needs an outcome of 0 and 1; leave it out.")
     else:
         result = fitting.fit_uplift(sample, _arms(family, treatment, outcome))
-    card = {**result.card, "dropped_leaks": found}
+    card = {**result.card, "dropped_leaks": found, "reviewed_columns": kept}
     return FittedModel(family, schema, result.scorers, result.conformal, card)
 
 

@@ -46,6 +46,17 @@ def test_dropped_leaks_are_recorded_and_not_needed(sample: Sample) -> None:
     assert fitted.predict(sample.X).shape == (len(sample.y),)
 
 
+def test_a_reviewed_column_is_kept_and_said_unless_it_is_known_too_late(sample: Sample) -> None:
+    telling = sample.X.assign(copy=-sample.y, duration=sample.y)
+    family = families.get("offer_propensity")
+    with pytest.raises(LeakageError) as caught:
+        family.fit(telling, sample.y, reviewed=["copy", "duration"])
+    assert caught.value.columns == ["duration"]
+    fitted = family.fit(telling.drop(columns="duration"), sample.y, reviewed=["copy"])
+    assert "copy" in fitted.schema.names
+    assert fitted.card["reviewed_columns"] == {"copy": "tells the outcome alone (AUC 1.000)"}
+
+
 def test_nothing_is_left_of_a_frame_of_leaks(sample: Sample) -> None:
     with pytest.raises(LeakageError):
         families.get("offer_propensity").fit(
