@@ -2,7 +2,9 @@
 
 Its own short cut past the simulator, which writes files and would take hours for a million
 customers. Sizes follow the customer: 6 tradelines with 24 months of history, 60 bank transactions,
-10 engagement events, 6 payments, 4 contacts, 3 clicks each, and two portfolio snapshots.
+10 engagement events, 7 payments, 4 contacts, 3 clicks each, and eight portfolio snapshots. Of what
+the pandas peer reads, one row in fifty comes again: corrected before the cut-off, corrected after
+it, or twice in one night.
 """
 
 from __future__ import annotations
@@ -39,25 +41,42 @@ LENDER = Lender.model_validate(
 )
 RUN = RunInfo("bench", "bench", FixedClock(datetime(2026, 7, 1, 2, tzinfo=UTC)))
 
-#: Columns that every raw table has, over `i` (the row) and `known` (the instant of its file).
+#: Tables of which some rows come again, a little different.
+_CORRECTED = {
+    "raw.portfolio_accounts",
+    "raw.payments",
+    "raw.aa_consents",
+    "raw.aa_accounts",
+    "raw.aa_transactions",
+}
+#: Columns that every raw table has, over `i` (the row), `v` (0, or 1 when it comes again) and
+#: `later` (how long after the first time; nothing for some).
 _COMMON = {
-    "_file_id": "'file-' || (i % 30)",
+    "_file_id": "'file-' || v || '-' || (i % 30)",
     "_row_number": "i",
-    "_known_at": "known",
-    "_ingested_at": "known",
+    "_known_at": "TIMESTAMP '2026-06-30 20:00:00' + later",
+    "_ingested_at": "TIMESTAMP '2026-06-30 20:00:00' + later",
     "_lender_id": "'bench'",
     "lender_id": "'bench'",
     "customer_id": "'C' || c",
     "account_id": "'A' || c",
     "currency": "'INR'",
 }
-#: Rows a customer, and columns over `c` (the customer), `k` (0, 1, … a customer), `i` and `h`, a
-#: hash in 0 to 9,999 that stands for chance.
+_SNAPSHOT = (
+    "[DATE '2026-06-30', DATE '2026-06-02', DATE '2026-05-31', DATE '2026-05-03', "
+    "DATE '2026-04-03', DATE '2026-03-04', DATE '2026-02-02', DATE '2026-01-03'][1 + k]"
+)
+_PAID = "(DATE '2026-06-05' - CAST(k % 6 * 30 + h % 3 AS INTEGER))"
+#: One customer in twenty has a short history, of many transactions a day.
+_MOVED = "(DATE '2026-06-28' - CAST(CASE WHEN c % 20 = 0 THEN k % 15 ELSE k * 3 END AS INTEGER))"
+#: Rows a customer, and columns over `c` (the customer), `k` (0, 1, … a customer), `h`, a hash in 0
+#: to 9,999 that stands for chance, and those of `_COMMON`.
 _TABLES: dict[str, tuple[int, dict[str, str]]] = {
     "raw.portfolio_accounts": (
-        2,
+        8,
         {
-            "snapshot_date": "DATE '2026-06-30' - CAST(k AS INTEGER) * 7",
+            "snapshot_date": _SNAPSHOT,
+            "_known_at": f"{_SNAPSHOT} + INTERVAL 1 DAY + later",
             "phone_token": "'ph1_' || c",
             "email_token": "'em1_' || c",
             "national_id_token": "'id1_' || c",
@@ -73,25 +92,26 @@ _TABLES: dict[str, tuple[int, dict[str, str]]] = {
             "opened_date": "DATE '2023-01-01' + CAST(c % 1000 AS INTEGER)",
             "principal_amount": "50000 + c % 500000",
             "outstanding_amount": "10000 + c % 40000",
-            "overdue_amount": "CASE WHEN c % 7 = 0 THEN 1500 ELSE 0 END",
-            "emi_amount": "1000 + c % 9000",
-            "next_due_date": "DATE '2026-07-05'",
-            "oldest_unpaid_due_date": "CASE WHEN c % 7 = 0 THEN DATE '2026-06-05' END",
+            "overdue_amount": "CASE WHEN c % 7 = 0 THEN 1500 + v ELSE 0 END",
+            "emi_amount": "1000 + c % 9000 + v * 10",
+            "next_due_date": f"{_SNAPSHOT} + CAST(1 + c % 5 + v AS INTEGER)",
+            "oldest_unpaid_due_date": f"CASE WHEN c % 14 = 0 THEN {_SNAPSHOT} - 25 END",
             "emis_overdue": "CASE WHEN c % 7 = 0 THEN 1 ELSE 0 END",
-            "days_past_due": "CASE WHEN c % 7 = 0 THEN 26 - CAST(k AS INTEGER) * 7 ELSE 0 END",
+            "days_past_due": "CASE WHEN c % 7 = 0 THEN 20 ELSE 0 END",
             "annual_rate": "0.18",
             "tenor_months": "36",
             "account_status": "'open'",
         },
     ),
     "raw.payments": (
-        6,
+        7,
         {
             "payment_id": "'P' || i",
-            "value_date": "DATE '2026-06-05' - CAST(k AS INTEGER) * 30",
-            "paid_at_utc": "TIMESTAMP '2026-06-05 08:00:00' - k * INTERVAL 30 DAY",
-            "amount": "1000 + c % 9000",
-            "method": "'upi'",
+            "value_date": _PAID,
+            "paid_at_utc": f"{_PAID} + INTERVAL 8 HOUR",
+            "_known_at": f"{_PAID} + INTERVAL 1 DAY + later",
+            "amount": "1000 + c % 9000 + h % 5 * 100 + v",
+            "method": "['upi', 'card', 'nach'][1 + h % 3]",
             "status": "CASE WHEN h < 500 THEN 'bounced' ELSE 'success' END",
         },
     ),
@@ -144,45 +164,49 @@ _TABLES: dict[str, tuple[int, dict[str, str]]] = {
         },
     ),
     "raw.aa_consents": (
-        1,
+        3,
         {
-            "consent_id": "'K' || c",
-            "status": "'ACTIVE'",
-            "created_at_utc": "TIMESTAMP '2026-01-01 00:00:00'",
+            "consent_id": "CASE WHEN k < 2 THEN 'K' ELSE 'J' END || c",
+            "status": "CASE WHEN k = 1 THEN CASE c % 50 WHEN 0 THEN 'REVOKED' WHEN 1 THEN 'PAUSED' "
+            "ELSE 'ACTIVE' END ELSE 'ACTIVE' END",
+            "created_at_utc": "TIMESTAMP '2026-01-01 00:00:00' + k * INTERVAL 90 DAY",
             "consent_start_utc": "TIMESTAMP '2026-01-01 00:00:00'",
-            "consent_expiry_utc": "TIMESTAMP '2027-01-01 00:00:00'",
+            "consent_expiry_utc": "TIMESTAMP '2026-06-20 00:00:00' + h % 20 * INTERVAL 9 DAY",
             "consent_mode": "'STORE'",
             "fetch_type": "'PERIODIC'",
-            "consent_types": "'PROFILE;SUMMARY;TRANSACTIONS'",
+            "consent_types": "CASE c % 30 WHEN 2 THEN 'PROFILE' "
+            "ELSE 'PROFILE;SUMMARY;TRANSACTIONS' END",
             "fi_types": "'DEPOSIT'",
-            "purpose_code": "'104'",
+            "purpose_code": "CASE c % 9 WHEN 3 THEN '101' WHEN 4 THEN '103' ELSE '104' END",
         },
     ),
     "raw.aa_accounts": (
-        1,
+        3,
         {
-            "consent_id": "'K' || c",
-            "link_ref_number": "'L' || c",
-            "fi_type": "'DEPOSIT'",
-            "current_balance": "1000 + h",
-            "fetched_at_utc": "TIMESTAMP '2026-06-29 04:00:00'",
+            "consent_id": "CASE WHEN k = 1 THEN 'J' ELSE 'K' END || c",
+            "link_ref_number": "CASE WHEN k = 2 THEN 'M' ELSE 'L' END || c",
+            "fi_type": "CASE WHEN k = 2 AND c % 2 = 0 THEN 'TERM_DEPOSIT' ELSE 'DEPOSIT' END",
+            "current_balance": "1000 + h + v",
+            "fetched_at_utc": "TIMESTAMP '2026-06-29 04:00:00' - h % 4 * INTERVAL 11 HOUR",
             "mobile_token": "'ph1_' || c",
         },
     ),
     "raw.aa_transactions": (
         60,
         {
-            "consent_id": "'K' || c",
-            "link_ref_number": "'L' || c",
+            "consent_id": "CASE WHEN c % 5 = 0 AND k % 2 = 0 THEN 'J' ELSE 'K' END || c",
+            "link_ref_number": "CASE WHEN k % 6 = 5 THEN 'M' ELSE 'L' END || c",
             "transaction_id": "'X' || i",
             "direction": "CASE WHEN k % 10 = 0 THEN 'CREDIT' ELSE 'DEBIT' END",
             "mode": "'UPI'",
-            "amount": "CASE WHEN k % 10 = 0 THEN 30000 ELSE 100 + h % 5000 END",
-            "balance_after": "500 + h",
-            "transacted_at_utc": "TIMESTAMP '2026-06-28 05:00:00' - k * INTERVAL 3 DAY",
-            "value_date": "DATE '2026-06-28' - CAST(k AS INTEGER) * 3",
-            "category": "CASE WHEN k % 10 = 0 THEN 'salary' "
-            "ELSE ['groceries', 'utilities', 'rent', 'other'][1 + h % 4] END",
+            "amount": "CASE WHEN k % 10 = 0 THEN 30000 + h ELSE 100 + h % 5000 END + v * 7.25",
+            "balance_after": "500 + h - v",
+            "currency": "CASE WHEN c % 60 = 0 AND k % 2 = 0 THEN 'USD' ELSE 'INR' END",
+            "transacted_at_utc": f"{_MOVED} + INTERVAL 5 HOUR",
+            "value_date": _MOVED,
+            "category": "CASE WHEN k % 10 = 0 THEN CASE WHEN h % 9 = 0 THEN 'other' ELSE 'salary' "
+            "END ELSE ['groceries', 'utilities', 'rent', 'other', 'emi', 'cash', 'shopping', "
+            "'bounce_charge'][1 + h % 8] END",
         },
     ),
     "raw.clickstream_events": (
@@ -248,6 +272,7 @@ def make_lake(lake: Lakehouse, parquet: Path, customers: int) -> None:
 def _write(contract: TableContract, path: Path, customers: int) -> None:
     count, columns = _TABLES[contract.name]
     expressions = {**_COMMON, **columns}
+    versions = 2 if contract.name in _CORRECTED else 1
     with connect(memory_limit="4GB") as con:
         empty = contract.schema.empty_table()
         con.register("empty", empty)
@@ -260,10 +285,12 @@ def _write(contract: TableContract, path: Path, customers: int) -> None:
             COPY (
                 SELECT {selected}
                 FROM (
-                    SELECT i, i // {count} AS c, i % {count} AS k,
+                    SELECT i, v, i // {count} AS c, i % {count} AS k,
                            CAST(hash(i) % 10000 AS BIGINT) AS h,
-                           TIMESTAMP '2026-06-30 20:00:00' AS known
-                    FROM range({customers * count}) AS r(i)
+                           v * [0, 2, 1440][1 + CAST(hash(i, 2) % 3 AS BIGINT)]
+                               * INTERVAL 1 HOUR AS later
+                    FROM range({customers * count}) AS r(i), range({versions}) AS again(v)
+                    WHERE v = 0 OR hash(i, 1) % 50 = 0
                 )
             ) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 500000)
             """
