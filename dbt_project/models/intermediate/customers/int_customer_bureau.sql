@@ -98,13 +98,23 @@ subjects as (
         customers.currency,
         newest.report_id,
         newest.score as bureau_score,
-        newest.report_date as bureau_report_date,
-        newest.cutoff_utc
+        newest.report_date as bureau_report_date
     from {{ ref('int_customer_standing') }} as customers
     left join newest
         on customers.as_of_date = newest.as_of_date
         and customers.customer_id = newest.customer_id
         and newest.recency = 1
+),
+
+-- Found here and not where customers are joined: an outer join on a span of knowledge is a loop over
+-- all pairs.
+totals as (
+    select newest.as_of_date, states.*
+    from newest
+    inner join {{ ref('int_bureau_report_totals') }} as states
+        on newest.report_id = states.report_id
+        and {{ known_at('states', 'newest.cutoff_utc') }}
+    where newest.recency = 1
 ),
 
 -- One row a customer: the report's lines, or the furnished ones where there is no report.
@@ -127,10 +137,10 @@ lines as (
         end as {{ column }}
         {%- endfor %}
     from subjects
-    left join {{ ref('int_bureau_report_totals') }} as totals
-        on subjects.report_id = totals.report_id
+    left join totals
+        on subjects.as_of_date = totals.as_of_date
+        and subjects.report_id = totals.report_id
         and subjects.currency = totals.currency
-        and {{ known_at('totals', 'subjects.cutoff_utc') }}
     left join furnished
         on subjects.as_of_date = furnished.as_of_date
         and subjects.customer_id = furnished.customer_id
