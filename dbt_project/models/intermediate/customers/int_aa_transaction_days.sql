@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- One row a linked account, value date, direction, category and span of knowledge: an as-of spine
 -- multiplies days, not transactions. Categories stay rows: a column for each would cost as many sums
 -- a transaction.
@@ -5,16 +6,23 @@ with
 
 transactions as (
     select
-        consent_id,
-        link_ref_number,
-        value_date,
-        currency,
-        direction,
-        category,
-        amount,
-        balance_after,
-        {{ known_interval(['consent_id', 'link_ref_number', 'transaction_id']) }}
-    from {{ ref('stg_aa_transactions') }}
+        fetched.consent_id,
+        fetched.link_ref_number,
+        fetched.value_date,
+        fetched.currency,
+        fetched.direction,
+        fetched.category,
+        fetched.amount,
+        fetched.balance_after,
+        {{ known_interval(
+            ['fetched.consent_id', 'fetched.link_ref_number', 'fetched.transaction_id']
+        ) }}
+    from {{ ref('stg_aa_transactions') }} as fetched
+    inner join (
+        select distinct consent_id, link_ref_number from {{ ref('int_aa_usable_links') }}
+    ) as links
+        on fetched.consent_id = links.consent_id
+        and fetched.link_ref_number = links.link_ref_number
 )
 
 select
@@ -31,5 +39,9 @@ select
     {{ money('min(balance_after)') }} as min_balance,
     {{ money('min(balance_after + amount)') }} as min_balance_before
 from transactions
+-- After the versions are told apart: a correction may move a transaction to another day.
+where value_date > (
+    select {{ plus_days('min(days.as_of_date)', -180) }} from {{ ref('int_as_of_dates') }} as days
+)
 group by
     consent_id, link_ref_number, value_date, currency, direction, category, known_from, known_until

@@ -4,7 +4,13 @@ used as (
     select
         links.as_of_date,
         links.customer_id,
-        transactions.*,
+        transactions.value_date,
+        transactions.direction,
+        transactions.category,
+        transactions.transactions,
+        transactions.amount,
+        transactions.min_balance,
+        transactions.min_balance_before,
         {{ days_between('transactions.value_date', 'links.as_of_date') }} as age_days,
         -- Before the newest fetch, not before the day: what was not fetched yet is no fall of income.
         greatest(
@@ -125,7 +131,7 @@ usual_days as (
         extract(day from value_date) as day_of_month,
         row_number() over (
             partition by as_of_date, customer_id
-            order by count(*) desc nulls last, extract(day from value_date) asc nulls last
+            order by sum(transactions) desc nulls last, extract(day from value_date) asc nulls last
             -- unique: a day of the month is one group.
         ) as commonness
     from used
