@@ -34,7 +34,7 @@ def customer_cashflow(parquet: Path) -> pd.DataFrame:
     links = _usable_links(parquet)
     currencies = _currencies(parquet)
     moved = _moved(parquet, links, currencies)
-    customer = moved.groupby("customer_id", observed=True)
+    customer = moved.groupby("customer_id")
     observed = (customer["age"].max() + 1).clip(30, 90)
     months = ((customer["fetched_age"].max() + 1) // 30).clip(upper=6)
     found = _windows(moved)
@@ -52,7 +52,7 @@ def customer_cashflow(parquet: Path) -> pd.DataFrame:
     found |= _habits(moved)
     found["min_balance_before_emi_90d"] = _before_instalments(moved)
     own = links.merge(currencies, on=["customer_id", "currency"])
-    balance = own.groupby("customer_id", observed=True)["current_balance"].sum(min_count=1)
+    balance = own.groupby("customer_id")["current_balance"].sum(min_count=1)
     found["bank_balance"] = balance.reindex(observed.index)
     found["liquidity_days"] = _ratio(found["bank_balance"] * observed, outflow)
     return pd.DataFrame(found)
@@ -65,8 +65,7 @@ def _ratio(numerator: pd.Series, denominator: pd.Series) -> pd.Series:
 def _currencies(parquet: Path) -> pd.DataFrame:
     """Of each customer the currency of the account with the newest snapshot, lowest number."""
     keys = ["account_id", "snapshot_date"]
-    columns = [*keys, "customer_id", "currency"]
-    snapshots = read(parquet, "raw.portfolio_accounts", columns, compared=("account_id",))
+    snapshots = read(parquet, "raw.portfolio_accounts", [*keys, "customer_id", "currency"])
     age = days(TODAY - snapshots["snapshot_date"])
     snapshots = known(snapshots[(age >= 0) & (age < CARRY_DAYS)], keys)
     newest = snapshots.sort_values("account_id", ascending=False).sort_values(
@@ -95,7 +94,7 @@ def _consents(parquet: Path) -> pd.DataFrame:
         & (newest["consent_start_utc"] <= CUTOFF)
         & (newest["consent_expiry_utc"] > CUTOFF)
         & newest["purpose_code"].isin(["103", "104"])
-        & newest["consent_types"].astype(str).str.contains("TRANSACTIONS", regex=False),
+        & newest["consent_types"].str.contains("TRANSACTIONS", regex=False),
         ["consent_id", "customer_id"],
     ]
 
@@ -104,7 +103,7 @@ def _usable_links(parquet: Path) -> pd.DataFrame:
     """Of each linked account the consent with the freshest fetch."""
     keys = ["consent_id", "link_ref_number", "fetched_at_utc"]
     columns = [*keys, "fi_type", "currency", "current_balance"]
-    fetches = read(parquet, "raw.aa_accounts", columns, compared=("consent_id",))
+    fetches = read(parquet, "raw.aa_accounts", columns)
     fetches = known(fetches[fetches["fi_type"] == "DEPOSIT"], keys)
     links = fetches.merge(_consents(parquet), on="consent_id")
     links = links.sort_values(["fetched_at_utc", "consent_id"])
@@ -126,10 +125,8 @@ def _moved(parquet: Path, links: pd.DataFrame, currencies: pd.DataFrame) -> pd.D
     )
     usable = links[[*link, "customer_id", "fetched_date"]].merge(currencies, on="customer_id")
     usable = usable.rename(columns={"currency": "own_currency"})
-    for name in link:
-        usable[name] = usable[name].astype(moved[name].dtype)
     moved = known(moved.merge(usable, on=link), [*link, "transaction_id"])
-    moved = moved[moved["currency"].astype(str) == moved["own_currency"].astype(str)]
+    moved = moved[moved["currency"] == moved["own_currency"]]
     moved["age"] = days(TODAY - moved["value_date"])
     moved = moved[(moved["age"] >= 0) & (moved["age"] < 180)].copy()
     since_fetch = days(moved["fetched_date"] - moved["value_date"])
@@ -139,7 +136,6 @@ def _moved(parquet: Path, links: pd.DataFrame, currencies: pd.DataFrame) -> pd.D
     moved["outflow"] = amount.where(moved["direction"] == "DEBIT", 0.0)
     moved["salary"] = amount.where(credit & (moved["category"] == "salary"), 0.0)
     moved["bounce_count"] = (moved["category"] == "bounce_charge").astype(int)
-    moved["customer_id"] = moved["customer_id"].cat.remove_unused_categories()
     return moved
 
 
@@ -147,7 +143,7 @@ def _windows(moved: pd.DataFrame) -> dict[str, pd.Series]:
     """Flows, bounces and lowest balances of the windows that end on the day."""
     age = moved["age"]
     span = np.select([age < length for length in _WINDOWS], _WINDOWS)
-    by_span = moved.groupby(["customer_id", span], observed=True)
+    by_span = moved.groupby(["customer_id", span])
     found = {
         f"{name}_{length}d": column
         for name in ("inflow", "outflow", "bounce_count")
@@ -162,16 +158,15 @@ def _windows(moved: pd.DataFrame) -> dict[str, pd.Series]:
 def _spent(moved: pd.DataFrame) -> pd.DataFrame:
     """Debits of 90 days by category, one column each."""
     debits = moved[(moved["direction"] == "DEBIT") & (moved["age"] < 90)]
-    sums = debits.groupby(["customer_id", "category"], observed=True)["amount"].sum()
+    sums = debits.groupby(["customer_id", "category"])["amount"].sum()
     wide = sums.unstack(fill_value=0.0)
-    wide.columns = wide.columns.astype(str)
     return wide.reindex(columns=sorted({*wide.columns, *_SPENDING}), fill_value=0.0)
 
 
 def _months(moved: pd.DataFrame, months: pd.Series) -> dict[str, pd.Series]:
     """Volatility, trend and regularity over the whole months before the newest fetch."""
     month = (moved["fetched_age"] // 30).rename("month")
-    sums = moved.groupby(["customer_id", month], observed=True)[["inflow", "outflow", "salary"]].sum()
+    sums = moved.groupby(["customer_id", month])[["inflow", "outflow", "salary"]].sum()
     count = months.to_numpy(dtype=float)
     whole = _MONTHS < count[:, None]
     found: dict[str, pd.Series] = {}
@@ -188,7 +183,9 @@ def _months(moved: pd.DataFrame, months: pd.Series) -> dict[str, pd.Series]:
     return found
 
 
-def _mean(values: npt.NDArray[np.float64], count: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _mean(
+    values: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     """Mean of the whole months; NaN with fewer than three or a mean of zero."""
     mean = values.sum(axis=1) / np.where(count >= 3, count, np.nan)
     return np.where(mean == 0, np.nan, mean)
@@ -206,8 +203,8 @@ def _trend(
     values: npt.NDArray[np.float64], count: npt.NDArray[np.float64], whole: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     middle = np.where(whole, (count[:, None] - 1) / 2 - _MONTHS, 0.0)
-    slope = 12 * (middle * values).sum(axis=1) / np.where(
-        count >= 3, count * (count**2 - 1), np.nan
+    slope = (
+        12 * (middle * values).sum(axis=1) / np.where(count >= 3, count * (count**2 - 1), np.nan)
     )
     return np.round(slope / _mean(values, count), 6)
 
@@ -218,7 +215,7 @@ def _habits(moved: pd.DataFrame) -> dict[str, pd.Series]:
     instalments = moved[(moved["direction"] == "DEBIT") & (moved["category"] == "emi")]
     recent = salary[salary["age"] < 90]
     date = recent["value_date"].dt
-    paid = recent.assign(month=date.year * 12 + date.month).groupby("customer_id", observed=True)
+    paid = recent.assign(month=date.year * 12 + date.month).groupby("customer_id")
     monthly = _ratio(paid["amount"].sum(), paid["month"].nunique()).round(2)
     return {
         "salary_monthly": monthly,
@@ -229,7 +226,7 @@ def _habits(moved: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _usual_day(rows: pd.DataFrame) -> pd.Series:
     day = rows["value_date"].dt.day.rename("day")
-    counted = rows.groupby(["customer_id", day], observed=True).size().rename("count")
+    counted = rows.groupby(["customer_id", day]).size().rename("count")
     usual = counted.reset_index().sort_values(["count", "day"], ascending=[False, True])
     return usual.drop_duplicates("customer_id").set_index("customer_id")["day"]
 
@@ -239,12 +236,10 @@ def _before_instalments(moved: pd.DataFrame) -> pd.Series:
     taken = moved[
         (moved["direction"] == "DEBIT") & (moved["category"] == "emi") & (moved["age"] < 90)
     ]
-    right_before = (taken["balance_after"] + taken["amount"]).groupby(
-        taken["customer_id"], observed=True
-    ).min()
-    lowest = moved.groupby(["customer_id", "age"], observed=True)["balance_after"].min()
+    right_before = (taken["balance_after"] + taken["amount"]).groupby(taken["customer_id"]).min()
+    lowest = moved.groupby(["customer_id", "age"])["balance_after"].min()
     week = taken[["customer_id", "age"]].drop_duplicates()
     asked = pd.concat([week.assign(age=week["age"] + ago) for ago in range(1, 8)])
     earlier = asked.merge(lowest.reset_index(), on=["customer_id", "age"])
-    of_week = earlier.groupby("customer_id", observed=True)["balance_after"].min()
+    of_week = earlier.groupby("customer_id")["balance_after"].min()
     return pd.concat([right_before, of_week], axis=1).min(axis=1)

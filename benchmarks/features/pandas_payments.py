@@ -24,15 +24,14 @@ _DAY = ["account_id", "value_date"]
 
 def account_payments(parquet: Path) -> pd.DataFrame:
     """The model's columns, by account_id; null is NaN or NaT."""
-    columns = ["payment_id", *_DAY, "amount", "method", "status"]
-    paid = read(parquet, "raw.payments", columns, compared=("method",))
+    paid = read(parquet, "raw.payments", ["payment_id", *_DAY, "amount", "method", "status"])
     paid = known(paid, ["payment_id"])
     paid["age"] = days(TODAY - paid["value_date"])
     paid = paid[paid["age"] >= 0]
     good = paid[paid["status"] == "success"]
     by_day = _payment_days(paid, good, parquet)
     found = _windows(by_day)
-    found["last_payment_date"] = good.groupby("account_id", observed=True)["value_date"].max()
+    found["last_payment_date"] = good.groupby("account_id")["value_date"].max()
     recent = good[good["age"] < 180]
     found["preferred_payment_method_180d"] = _commonest(recent, recent["method"])
     found["preferred_payment_day_180d"] = _commonest(recent, recent["value_date"].dt.day)
@@ -47,9 +46,9 @@ def _payment_days(paid: pd.DataFrame, good: pd.DataFrame, parquet: Path) -> pd.D
         paid_amount=paid["amount"].where(is_good, 0.0),
         bounces=(paid["status"] == "bounced").astype(int),
     )
-    by_day = counted.groupby(_DAY, observed=True, sort=False).sum()
+    by_day = counted.groupby(_DAY, sort=False).sum()
     standing = _standing_before(good[good["age"] < 180], parquet)
-    by_day = by_day.join(standing.groupby(_DAY, observed=True)[["due_date", "owed_amount"]].max())
+    by_day = by_day.join(standing.groupby(_DAY)[["due_date", "owed_amount"]].max())
     by_day = by_day.reset_index()
     by_day["delay"] = days(by_day["value_date"] - by_day["due_date"])
     over = by_day["paid_amount"] - by_day["owed_amount"]
@@ -72,7 +71,6 @@ def _standing_before(good: pd.DataFrame, parquet: Path) -> pd.DataFrame:
     ]
     snapshots = read(parquet, "raw.portfolio_accounts", columns)
     snapshots = with_known_until(snapshots, ["account_id", "snapshot_date"])
-    snapshots["account_id"] = snapshots["account_id"].astype(good["account_id"].dtype)
     asked = good[[*_DAY, "_known_at"]].drop_duplicates()
     before = np.repeat(np.arange(1, CARRY_DAYS + 1), len(asked))
     asked = pd.concat([asked] * CARRY_DAYS, ignore_index=True)
@@ -106,7 +104,7 @@ def _windows(by_day: pd.DataFrame) -> dict[str, pd.Series]:
         ("late", by_day["delay"] > 0),
     ):
         summed[f"payments_{when}"] = by_day["payments"].where(holds, 0)
-    by_span = summed.groupby(["account_id", "span"], observed=True).sum()
+    by_span = summed.groupby(["account_id", "span"]).sum()
     found = {
         f"{name}_{length}d": column
         for name in by_span
@@ -116,7 +114,7 @@ def _windows(by_day: pd.DataFrame) -> dict[str, pd.Series]:
     totals = (
         paying[["account_id", "paid_amount", "delay"]]
         .assign(amount_square=paying["paid_amount"] ** 2, delay_square=paying["delay"] ** 2)
-        .groupby("account_id", observed=True)
+        .groupby("account_id")
     )
     sums, counts = totals.sum(), totals.count()
     judged, paid_days = counts["delay"], counts["paid_amount"]
@@ -132,7 +130,7 @@ def _windows(by_day: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _commonest(rows: pd.DataFrame, choice: pd.Series) -> pd.Series:
     """Of each account the choice of most rows, of two the first."""
-    counted = rows.groupby(["account_id", choice.rename("choice")], observed=True).size()
+    counted = rows.groupby(["account_id", choice.rename("choice")]).size()
     usual = counted.rename("count").reset_index().sort_values(["count", "choice"])
     usual = usual.sort_values("count", ascending=False, kind="stable")
     return usual.drop_duplicates("account_id").set_index("account_id")["choice"]

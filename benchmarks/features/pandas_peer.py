@@ -32,29 +32,30 @@ def compute(parquet: Path) -> dict[str, pd.DataFrame]:
 
 
 def differences(con: duckdb.DuckDBPyConnection, target: Path, parquet: Path) -> list[str]:
-    """Where SQL and pandas say something else over these files: `model.column: n of m`, or a model
-    whose keys or columns differ; empty when all is the same.
+    """Where SQL and pandas say something else over these files, as `differing` tells it.
 
-    Numbers may differ by one in the last place they are rounded to. `target` is the folder of dbt's
-    artefacts; the models are created in `con`.
+    `target` is the folder of dbt's artefacts; the models are created in `con`.
     """
     create_models(con, target, parquet, MODELS)
     found = []
     for name, theirs in compute(parquet).items():
         ours = con.execute(f"SELECT * FROM intermediate.{name}").df().drop(columns="as_of_date")
-        ours = ours.set_index(ours.columns[0])
-        theirs.index = theirs.index.astype(str)
-        if set(ours.index) != set(theirs.index) or set(ours.columns) != set(theirs.columns):
-            keys = len(set(ours.index) ^ set(theirs.index))
-            columns = sorted(set(ours.columns) ^ set(theirs.columns))
-            found.append(f"{name}: {keys} keys and the columns {columns} are on one side only")
-            continue
-        theirs = theirs.reindex(ours.index)
-        for column in ours:
-            wrong = int((~_same(str(column), ours[column], theirs[column])).sum())
-            if wrong:
-                found.append(f"{name}.{column}: {wrong} of {len(ours)}")
+        found += differing(name, ours.set_index(ours.columns[0]), theirs)
     return found
+
+
+def differing(name: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
+    """`name.column: n of m` for each column with n other values, or what only one side has.
+
+    Both are indexed by their key. Numbers may differ by one in the last place they are rounded to.
+    """
+    keys = set(ours.index) ^ set(theirs.index)
+    columns = sorted(set(ours.columns) ^ set(theirs.columns))
+    if keys or columns:
+        return [f"{name}: {len(keys)} keys and the columns {columns} are on one side only"]
+    theirs = theirs.reindex(ours.index)
+    wrong = {str(c): int((~_same(str(c), ours[c], theirs[c])).sum()) for c in ours}
+    return [f"{name}.{column}: {count} of {len(ours)}" for column, count in wrong.items() if count]
 
 
 def _same(column: str, ours: pd.Series, theirs: pd.Series) -> pd.Series:

@@ -1,7 +1,6 @@
 """What the pandas peer reads: Parquet as frames, and which version of a row was known when.
 
-Money becomes DOUBLE and text becomes categories before pandas sees it, in Arrow: both are what makes
-pandas quick. The features themselves are in `pandas_payments` and `pandas_cashflow`.
+Money becomes DOUBLE in Arrow, before pandas would make objects of it. The features themselves are in `pandas_payments` and `pandas_cashflow`.
 """
 
 from __future__ import annotations
@@ -29,14 +28,8 @@ _DELIVERY = ["_known_at", "_file_id", "_row_number"]
 CARRY_DAYS = 7
 
 
-def read(
-    parquet: Path, name: str, columns: list[str], compared: tuple[str, ...] = ()
-) -> pd.DataFrame:
-    """The lender's rows of a table with these columns and those that order its versions.
-
-    Categories come in the order of their first row; those of `compared` columns are put in that of
-    the alphabet, which costs too much to do for all.
-    """
+def read(parquet: Path, name: str, columns: list[str]) -> pd.DataFrame:
+    """The lender's rows of a table with these columns and those that order its versions."""
     wanted = [*columns, *(c for c in _DELIVERY if c not in columns)]
     table = pq.read_table(
         parquet / f"{name}.parquet",
@@ -47,12 +40,10 @@ def read(
         if pa.types.is_decimal(field.type):
             table = table.set_column(place, field.name, table.column(place).cast(pa.float64()))
         elif pa.types.is_date(field.type):
-            table = table.set_column(place, field.name, table.column(place).cast(pa.timestamp("us")))
-    frame: pd.DataFrame = table.to_pandas(strings_to_categorical=True)
-    for column in ("_file_id", *compared):
-        texts = frame[column].cat
-        frame[column] = texts.set_categories(sorted(texts.categories), ordered=True)
-    return frame
+            table = table.set_column(
+                place, field.name, table.column(place).cast(pa.timestamp("us"))
+            )
+    return table.to_pandas()
 
 
 def known(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

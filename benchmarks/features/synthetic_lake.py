@@ -241,19 +241,26 @@ def contracts() -> dict[str, TableContract]:
     return {name: written[name] for name in source_columns() if name in written}
 
 
+def write_tables(parquet: Path, customers: int) -> None:
+    """Write the tables as `<table>.parquet` under `parquet`."""
+    parquet.mkdir(parents=True, exist_ok=True)
+    for name, contract in contracts().items():
+        if name in _TABLES:
+            _write(contract, parquet / f"{name}.parquet", customers)
+
+
 def make_lake(lake: Lakehouse, parquet: Path, customers: int) -> None:
     """Write the tables as Parquet under `parquet`, and register the files in the lakehouse.
 
     Raises nothing of its own; the files stand for the bare side of a comparison too.
     """
+    write_tables(parquet, customers)
     heads: dict[str, int] = {}
     for name, contract in contracts().items():
         table = lake.ensure(contract)
         if name not in _TABLES:
             continue
         path = parquet / f"{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(contract, path, customers)
         table.add_files([path.as_uri()], check_duplicate_files=False)
         snapshot = lake.head(name)
         assert snapshot is not None and pq.ParquetFile(path).metadata.num_rows > 0

@@ -6,10 +6,14 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.features.pandas_payments import account_payments
+from benchmarks.features.pandas_peer import differences, differing
+from benchmarks.features.synthetic_lake import write_tables
 from paymentor_assets.audit.publications import all_publications, newest, read_table
 from paymentor_assets.features import build
 from paymentor_assets.features.build import BuildPlace, build_features
@@ -80,6 +84,19 @@ def test_tested_marts_are_published_together(lake: RawLake) -> None:
     channel = _row(lake, published, "channel_engagement", "C2", DAY)
     # 06:00 UTC is 11:30 for a borrower in Kolkata.
     assert (channel["midday_attempts_180d"], channel["randomised_engaged_180d"]) == (3, 3)
+
+
+def test_pandas_computes_the_same_payments_and_cash_flow(lake: RawLake, tmp_path: Path) -> None:
+    """The SQL of that build over a lake with corrections and late versions, value by value."""
+    write_tables(tmp_path, 1000)
+    with connect() as con:
+        assert differences(con, BuildPlace.of(lake.settings).target_path, tmp_path) == []
+    ours = account_payments(tmp_path)
+    theirs = ours.assign(bounces_90d=ours["bounces_90d"] + (ours.index == "A7"))
+    assert differing("m", ours, theirs) == ["m.bounces_90d: 1 of 1000"]
+    assert differing("m", ours, theirs.drop("A7")) == [
+        "m: 1 keys and the columns [] are on one side only"
+    ]
 
 
 def test_the_same_again_starts_nothing_and_commits_nothing(

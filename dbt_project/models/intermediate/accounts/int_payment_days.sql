@@ -16,22 +16,30 @@ paid as (
     group by account_id, value_date, method, known_from, known_until
 ),
 
+arrivals as (
+    select distinct
+        account_id,
+        value_date,
+        known_from
+    from paid
+    where payments > 0
+        and value_date
+        > (select {{ plus_days('min(days.as_of_date)', -180) }} from {{ ref('int_as_of_dates') }} as days)
+),
+
 -- Equality on the day finds the snapshots before a payment faster than a range does.
 looked_up as (
-    select distinct
-        paid.account_id,
-        paid.value_date,
-        paid.known_from,
-        {{ plus_days('paid.value_date', '-offsets.days_before') }} as snapshot_date
-    from paid
+    select
+        arrivals.account_id,
+        arrivals.value_date,
+        arrivals.known_from,
+        {{ plus_days('arrivals.value_date', '-offsets.days_before') }} as snapshot_date
+    from arrivals
     cross join (
         {%- for days_before in range(1, var('snapshot_carry_days') + 1) %}
         {% if not loop.first %}union all {% endif %}select {{ days_before }} as days_before
         {%- endfor %}
     ) as offsets
-    where paid.payments > 0
-        and paid.value_date
-        > (select {{ plus_days('min(days.as_of_date)', -180) }} from {{ ref('int_as_of_dates') }} as days)
 ),
 
 standing as (

@@ -1,4 +1,5 @@
 {{ config(materialized='view') }}
+-- A view, since one model reads it: written to a table, its rows cost more than the sums.
 -- One row a linked account, value date, direction, category and span of knowledge: an as-of spine
 -- multiplies days, not transactions. Categories stay rows: a column for each would cost as many sums
 -- a transaction.
