@@ -19,6 +19,8 @@ from benchmarks.features.pandas_versions import (
     spread,
 )
 
+_Numbers = npt.NDArray[np.float64]
+
 _WINDOWS = (7, 30, 90, 180)
 _MONTHS = np.arange(6)
 _FIXED = ["rent", "emi", "insurance"]
@@ -159,7 +161,7 @@ def _spent(moved: pd.DataFrame) -> pd.DataFrame:
     """Debits of 90 days by category, one column each."""
     debits = moved[(moved["direction"] == "DEBIT") & (moved["age"] < 90)]
     sums = debits.groupby(["customer_id", "category"])["amount"].sum()
-    wide = sums.unstack(fill_value=0.0)
+    wide = sums.unstack(fill_value=0)
     return wide.reindex(columns=sorted({*wide.columns, *_SPENDING}), fill_value=0.0)
 
 
@@ -168,10 +170,10 @@ def _months(moved: pd.DataFrame, months: pd.Series) -> dict[str, pd.Series]:
     month = (moved["fetched_age"] // 30).rename("month")
     sums = moved.groupby(["customer_id", month])[["inflow", "outflow", "salary"]].sum()
     count = months.to_numpy(dtype=float)
-    whole = _MONTHS < count[:, None]
+    whole = count[:, None] > _MONTHS
     found: dict[str, pd.Series] = {}
     for name in sums:
-        wide = sums[name].unstack(fill_value=0.0)
+        wide = sums[name].unstack(fill_value=0)
         wide = wide.reindex(index=months.index, columns=_MONTHS, fill_value=0.0)
         values = np.where(whole, wide.to_numpy(), 0.0)
         if name == "salary":
@@ -183,30 +185,27 @@ def _months(moved: pd.DataFrame, months: pd.Series) -> dict[str, pd.Series]:
     return found
 
 
-def _mean(
-    values: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _mean(values: _Numbers, count: _Numbers) -> _Numbers:
     """Mean of the whole months; NaN with fewer than three or a mean of zero."""
     mean = values.sum(axis=1) / np.where(count >= 3, count, np.nan)
-    return np.where(mean == 0, np.nan, mean)
+    found: _Numbers = np.where(mean == 0, np.nan, mean)
+    return found
 
 
-def _volatility(
-    values: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _volatility(values: _Numbers, count: _Numbers) -> _Numbers:
     mean = _mean(values, count)
     squares = (values**2).sum(axis=1) / np.where(count >= 3, count, np.nan)
-    return np.round(np.sqrt(np.maximum(squares - mean**2, 0)) / mean, 6)
+    found: _Numbers = np.round(np.sqrt(np.maximum(squares - mean**2, 0)) / mean, 6)
+    return found
 
 
-def _trend(
-    values: npt.NDArray[np.float64], count: npt.NDArray[np.float64], whole: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+def _trend(values: _Numbers, count: _Numbers, whole: npt.NDArray[np.bool_]) -> _Numbers:
     middle = np.where(whole, (count[:, None] - 1) / 2 - _MONTHS, 0.0)
     slope = (
         12 * (middle * values).sum(axis=1) / np.where(count >= 3, count * (count**2 - 1), np.nan)
     )
-    return np.round(slope / _mean(values, count), 6)
+    found: _Numbers = np.round(slope / _mean(values, count), 6)
+    return found
 
 
 def _habits(moved: pd.DataFrame) -> dict[str, pd.Series]:

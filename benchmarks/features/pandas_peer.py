@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pandas as pd
 
 from benchmarks.features.bare_sql import create_models
@@ -60,10 +59,8 @@ def differing(name: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
 
 def _same(column: str, ours: pd.Series, theirs: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(ours.dtype) or pd.api.types.is_numeric_dtype(theirs.dtype):
-        numbers = [side.astype(float).to_numpy() for side in (ours, theirs)]
-        close = np.isclose(
-            *numbers, rtol=0, atol=0.010001 if column in _CENTS else 0.0000011, equal_nan=True
-        )
-        return pd.Series(close, ours.index)
+        last_place = 0.010001 if column in _CENTS else 0.0000011
+        apart = (ours.astype(float) - theirs.astype(float)).abs()
+        return (apart <= last_place) | (ours.isna() & theirs.isna())
     plain = [side.astype(object).where(side.notna(), None) for side in (ours, theirs)]
     return plain[0].eq(plain[1]) | (ours.isna() & theirs.isna())

@@ -1,6 +1,7 @@
 """What the pandas peer reads: Parquet as frames, and which version of a row was known when.
 
-Money becomes DOUBLE in Arrow, before pandas would make objects of it. The features themselves are in `pandas_payments` and `pandas_cashflow`.
+Money becomes DOUBLE in Arrow, before pandas would make objects of it. The features themselves are
+in `pandas_payments` and `pandas_cashflow`.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ def read(parquet: Path, name: str, columns: list[str]) -> pd.DataFrame:
         columns=wanted,
         filters=pc.field("_lender_id") == LENDER.lender_id,
     )
-    for place, field in enumerate(table.schema):
-        if pa.types.is_decimal(field.type):
-            table = table.set_column(place, field.name, table.column(place).cast(pa.float64()))
-        elif pa.types.is_date(field.type):
-            table = table.set_column(
-                place, field.name, table.column(place).cast(pa.timestamp("us"))
-            )
-    return table.to_pandas()
+    table = table.cast(pa.schema([(f.name, _type_in_pandas(f.type)) for f in table.schema]))
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _type_in_pandas(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_decimal(kind):
+        return pa.float64()
+    return pa.timestamp("us") if pa.types.is_date(kind) else kind
 
 
 def known(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -55,7 +57,7 @@ def known(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def with_known_until(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Every version with `known_until`, the instant of the next one of its key, NaT for the newest."""
+    """Every version with `known_until`: the instant of its key's next one, NaT for the newest."""
     frame = frame.sort_values([*keys, *_DELIVERY])
     following = frame.shift(-1)
     same = np.logical_and.reduce([frame[k].to_numpy() == following[k].to_numpy() for k in keys])
@@ -64,13 +66,15 @@ def with_known_until(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def days(span: pd.Series) -> pd.Series:
     """Whole days of a difference of dates, as numbers."""
-    return span.dt.days
+    found: pd.Series = span.dt.days
+    return found
 
 
 def deviation(squares: pd.Series, total: pd.Series, count: pd.Series) -> pd.Series:
     """Standard deviation of `count` values, from their sum and the sum of their squares."""
     mean = total / count
-    return np.sqrt((squares / count - mean**2).clip(lower=0)).round(6)
+    found: pd.Series = np.sqrt((squares / count - mean**2).clip(lower=0)).round(6)
+    return found
 
 
 def spread(by_span: pd.Series, lengths: tuple[int, ...]) -> pd.DataFrame:

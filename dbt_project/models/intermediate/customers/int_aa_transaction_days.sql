@@ -5,6 +5,10 @@
 -- a transaction.
 with
 
+links as (
+    select distinct consent_id, link_ref_number from {{ ref('int_aa_usable_links') }}
+),
+
 transactions as (
     select
         fetched.consent_id,
@@ -19,9 +23,7 @@ transactions as (
             ['fetched.consent_id', 'fetched.link_ref_number', 'fetched.transaction_id']
         ) }}
     from {{ ref('stg_aa_transactions') }} as fetched
-    inner join (
-        select distinct consent_id, link_ref_number from {{ ref('int_aa_usable_links') }}
-    ) as links
+    inner join links
         on fetched.consent_id = links.consent_id
         and fetched.link_ref_number = links.link_ref_number
 )
@@ -41,8 +43,7 @@ select
     {{ money('min(balance_after + amount)') }} as min_balance_before
 from transactions
 -- After the versions are told apart: a correction may move a transaction to another day.
-where value_date > (
-    select {{ plus_days('min(days.as_of_date)', -180) }} from {{ ref('int_as_of_dates') }} as days
-)
+where value_date
+    > (select {{ plus_days('min(days.as_of_date)', -180) }} from {{ ref('int_as_of_dates') }} as days)
 group by
     consent_id, link_ref_number, value_date, currency, direction, category, known_from, known_until
