@@ -9,6 +9,11 @@ links as (
     select distinct consent_id, link_ref_number from {{ ref('int_aa_usable_links') }}
 ),
 
+reach as (
+    select {{ plus_days('min(as_of_date)', -180) }} as last_unread_date
+    from {{ ref('int_as_of_dates') }}
+),
+
 transactions as (
     select
         fetched.consent_id,
@@ -43,7 +48,6 @@ select
     {{ money('min(balance_after + amount)') }} as min_balance_before
 from transactions
 -- After the versions are told apart: a correction may move a transaction to another day.
-where value_date
-    > (select {{ plus_days('min(days.as_of_date)', -180) }} from {{ ref('int_as_of_dates') }} as days)
+where value_date > (select reach.last_unread_date from reach)
 group by
     consent_id, link_ref_number, value_date, currency, direction, category, known_from, known_until
