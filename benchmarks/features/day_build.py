@@ -153,8 +153,8 @@ def main() -> int:
     if len(costs) > 1:
         (small, first), *_, (large, last) = costs.items()
         sys.stdout.write(
-            f"A customer costs **{last[0] / first[0]:.2f}x** at {large:,} what one costs at {small:,} "
-            f"(goal {GROWTH_GOAL}x); in bare SQL {last[1] / first[1]:.2f}x.\n"
+            f"A customer costs **{last[0] / first[0]:.2f}x** at {large:,} what one costs at "
+            f"{small:,} (goal {GROWTH_GOAL}x); in bare SQL {last[1] / first[1]:.2f}x.\n"
         )
     return 0
 
