@@ -23,6 +23,7 @@ from paymentor_assets.models.families.user_affinity import Affinity
 from paymentor_assets.models.learning import affinity, supervised
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.supervised import FittedModel
+from paymentor_assets.models.predictions import EVALUATION_FILE
 from resources.errors import ApprovalError
 
 Fitted = FittedModel | Segmentation | Affinity
@@ -52,6 +53,8 @@ class ModelArtefact:
     phrases: Mapping[str, str]
     #: Metrics, data, parameters, exclusions: what the model card prints.
     card: Mapping[str, Any]
+    #: The predictions that it is judged by: content of EVALUATION_FILE; empty when none are kept.
+    evaluation: bytes = b""
 
     def learned(self, target: str) -> FittedModel:
         """The model of a target that was learned from outcomes; TypeError for another kind."""
@@ -89,6 +92,8 @@ def files_of(artefact: ModelArtefact, card_markdown: str) -> dict[str, bytes]:
         for target, fitted in artefact.targets.items()
         for name, content in fitted.files().items()
     }
+    if artefact.evaluation:
+        files[EVALUATION_FILE] = artefact.evaluation
     files[METADATA_FILE] = (json.dumps(metadata, indent=1) + "\n").encode()
     files[CARD_FILE] = card_markdown.encode()
     files[MLMODEL_FILE] = yaml.safe_dump(_mlmodel(artefact)).encode()
@@ -152,6 +157,7 @@ def from_files(files: Mapping[str, bytes]) -> ModelArtefact:
         },
         phrases=metadata["phrases"],
         card=metadata["card"],
+        evaluation=files.get(EVALUATION_FILE, b""),
     )
 
 

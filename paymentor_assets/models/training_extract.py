@@ -1,9 +1,9 @@
 """The training extract: what model development may see, and nothing that says about whom.
 
 Weekly as-of days of published features with the outcomes known by now, one table a family. Names,
-tokens, ids, places and birth years stay behind; rows carry an id salted per extract, so two
-extracts cannot be joined to follow a person, and development cannot join one to anything of
-production. What the rows of a family are stands in training_rows.
+tokens, ids, places and birth years stay behind, but for a band of age to judge fairness by; rows
+carry an id salted per extract, so two extracts cannot be joined to follow a person, and development
+cannot join one to anything of production. What the rows of a family are stands in training_rows.
 """
 
 from __future__ import annotations
@@ -171,7 +171,9 @@ def _columns() -> dict[str, list[str]]:
     """The features tables that are read, and their columns."""
     return {
         "features.account_features": feature_frame.account_columns(),
-        "features.customer_profile": training_rows.profile_columns(),
+        "features.customer_profile": sorted(
+            {*training_rows.profile_columns(), *training_rows.protected_columns()}
+        ),
         "features.channel_engagement": feature_frame.engagement_columns(channel_preference.SPEC),
         _LABELS: list(_LABEL_COLUMNS),
     }

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
-from paymentor_assets.models import feature_frame
+from paymentor_assets.models import families, feature_frame
 from paymentor_assets.models.families import (
     channel_preference,
     customer_ranking,
@@ -24,7 +24,8 @@ from paymentor_assets.models.families import (
     offer_propensity,
     user_affinity,
 )
-from paymentor_assets.models.family_spec import FamilySpec
+from paymentor_assets.models.family_spec import PROTECTED, FamilySpec
+from paymentor_assets.models.feature_spec import columns_read
 from resources.duck import connect
 
 #: What a contact that was not drawn at random counts beside one that was.
@@ -89,9 +90,37 @@ def profile_columns() -> list[str]:
     )
 
 
+def protected_columns() -> list[str]:
+    """Columns of features.customer_profile that protected groups are made of."""
+    specs: list[FamilySpec] = [families.get(name).SPEC for name in families.NAMES]
+    return columns_read([], "p", *(spec.protected for spec in specs if spec.protected))
+
+
 def rows_of(spec: FamilySpec, published: Published, salt: str) -> pa.Table:
     """A family's rows of one lender, without identities; rows of `spec.rows`."""
-    return deidentified(spec, _ROWS[spec.family](spec, published), published.known_through, salt)
+    rows = _ROWS[spec.family](spec, published)
+    if spec.protected is not None:
+        rows = with_groups(spec, rows, published.features["features.customer_profile"])
+    return deidentified(spec, rows, published.known_through, salt)
+
+
+def with_groups(spec: FamilySpec, rows: pa.Table, profiles: pa.Table) -> pa.Table:
+    """Rows of CUSTOMER_KEYS and more, with the protected group of each; null where unknown.
+
+    `profiles` has CUSTOMER_KEYS and the columns of `protected_columns()`.
+    """
+    with connect() as con:
+        con.register("rows", rows)
+        con.register("profiles", profiles)
+        return con.execute(
+            f"""
+            SELECT r.*, CAST({spec.protected} AS VARCHAR) AS {PROTECTED}
+            FROM rows AS r
+            LEFT JOIN profiles AS p
+              ON p.lender_id = r.lender_id AND p.customer_id = r.customer_id
+             AND p.as_of_date = r.as_of_date
+            """
+        ).to_arrow_table()
 
 
 def deidentified(spec: FamilySpec, rows: pa.Table, known_through: date, salt: str) -> pa.Table:

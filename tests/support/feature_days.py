@@ -117,6 +117,7 @@ def feature_tables(
     profiles = {
         **keys,
         "customer_id": customer_ids,
+        "birth_year": (1956 + 3 * (who % 17)).astype(np.int32),
         "country": np.where(is_us, "US", "IN")[who].tolist(),
         "time_zone": np.where(is_us, "America/New_York", "Asia/Kolkata")[who].tolist(),
         "currency": currency.tolist(),

@@ -15,7 +15,7 @@ from paymentor_assets.models.families.customer_ranking import SPEC
 from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.models.trainers import train
 from paymentor_assets.models.training import TrainingData
-from paymentor_assets.models.training_rows import deidentified, of_accounts
+from paymentor_assets.models.training_rows import deidentified, of_accounts, with_groups
 from resources.clock import naive_utc
 from tests.support.feature_days import feature_tables, weekly
 from tests.support.model_lender import CLOCK
@@ -43,8 +43,14 @@ def frame() -> pa.Table:
 @cache
 def training_rows() -> pa.Table:
     """The extract of all days."""
+    return deidentified(SPEC, named_rows(), LAST_DAY, "salt")
+
+
+@cache
+def named_rows() -> pa.Table:
+    """The extract's rows before they lose their identities."""
     rows = of_accounts(frame(), tables()["features.repayment_labels"], LAST_DAY)
-    return deidentified(SPEC, rows, LAST_DAY, "salt")
+    return with_groups(SPEC, rows, tables()["features.customer_profile"])
 
 
 @cache

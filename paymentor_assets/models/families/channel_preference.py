@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from paymentor_assets.models.customer_features import ENGAGEMENT
+from paymentor_assets.models.customer_features import AGE_BAND, ENGAGEMENT
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised, targets
@@ -95,6 +95,7 @@ SPEC = FamilySpec(
     ),
     weight="weight",
     judged_apart="randomised",
+    protected=AGE_BAND,
 )
 
 

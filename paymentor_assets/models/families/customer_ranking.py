@@ -13,7 +13,13 @@ from typing import Any, Literal, Unpack
 import pandas as pd
 import pyarrow as pa
 
-from paymentor_assets.models.customer_features import DEBTS, EMPLOYMENT, ENGAGEMENT, INTEREST
+from paymentor_assets.models.customer_features import (
+    AGE_BAND,
+    DEBTS,
+    EMPLOYMENT,
+    ENGAGEMENT,
+    INTEREST,
+)
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, account, profile
 from paymentor_assets.models.learning import supervised
@@ -210,6 +216,7 @@ SPEC = FamilySpec(
     aa_purpose=AA_PURPOSE,
     extras=(column("is_delinquent", pa.bool_(), "Whether anything was overdue on the day."),),
     judged_apart="delinquent",
+    protected=AGE_BAND,
 )
 
 #: A payer who settles early pays many instalments at once; without a cap a handful of them would

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from paymentor_assets.models import artefact, fair_use, families, model_card, splits
+from paymentor_assets.models import (
+    artefact,
+    fair_use,
+    families,
+    model_card,
+    splits,
+    training_rows,
+)
+from paymentor_assets.models.family_spec import PROTECTED
 from paymentor_assets.models.feature_spec import profile
 from paymentor_assets.models.trainers import train
 from paymentor_assets.models.training import TrainingData
@@ -160,6 +168,33 @@ def test_no_family_reads_a_protected_column() -> None:
     for name in families.NAMES:
         for feature in fair_use.features_of(_spec(name)):
             assert "protected_proxy" not in feature["tags"]
+
+
+@pytest.mark.parametrize("name", families.NAMES)
+def test_protected_groups_are_carried_to_judge_by_and_never_learned_from(name: str) -> None:
+    spec = _spec(name)
+    carries = spec.protected is not None
+    assert (PROTECTED in _rows(name).column_names) == carries
+    assert carries == (name not in ("customer_segmentation", "user_affinity"))
+    for fitted in _model(name).targets.values() if carries else ():
+        assert PROTECTED not in fitted.schema.names
+    for column in {*training_rows.protected_columns()} - {"as_of_date"}:
+        asked = replace(spec, features=(profile(column, "something"),))
+        with pytest.raises(ContractError, match="protected characteristic or stands for one"):
+            fair_use.features_of(asked)
+
+
+def test_an_unknown_birth_year_is_of_no_group() -> None:
+    profiles = lender_events.published().features["features.customer_profile"]
+    place = profiles.schema.get_field_index("birth_year")
+    years = [None, 1930, *[1990] * (profiles.num_rows - 2)]
+    known = profiles.set_column(place, "birth_year", pa.array(years, pa.int32()))
+    rows = known.select(["lender_id", "customer_id", "as_of_date"])
+    found = training_rows.with_groups(_spec("customer_ranking"), rows, known)
+    first = found.filter(pc.equal(found.column("as_of_date"), lender_events.DAYS[0]))
+    by_customer = {row["customer_id"]: row[PROTECTED] for row in first.to_pylist()}
+    assert (by_customer["C000000"], by_customer["C000001"]) == (None, "62 and over")
+    assert set(by_customer.values()) == {None, "62 and over", "30 to 44"}
 
 
 @pytest.mark.parametrize(
