@@ -241,7 +241,7 @@ def _judged(
         report["calibration"] = evaluation.calibration_table(outcome, predictions["test"])
     if model.conformal is not None:
         covered = evaluation.coverage(outcome, model.predict_interval(later, COVERAGE))
-        report["test"][f"covered_by_{COVERAGE:.0%}_interval"] = covered
+        report["test"][f"covered_by_{100 * COVERAGE:.0f}_percent_interval"] = covered
     if len(model.scorers) > 1:
         everybody = sample.split.test
         report["test"]["qini"] = round(

@@ -27,7 +27,7 @@ from paymentor_assets.audit.publications import (
     read_table,
 )
 from paymentor_assets.ingestion.contracts.tables import raw_tables
-from paymentor_assets.models import families, feature_frame, training_rows
+from paymentor_assets.models import families, feature_frame, protected_groups, training_rows
 from paymentor_assets.models.families import channel_preference
 from paymentor_assets.models.training_rows import SOURCES, Published, Source, rows_of
 from resources.crash_points import reach, register
@@ -172,7 +172,7 @@ def _columns() -> dict[str, list[str]]:
     return {
         "features.account_features": feature_frame.account_columns(),
         "features.customer_profile": sorted(
-            {*training_rows.profile_columns(), *training_rows.protected_columns()}
+            {*training_rows.profile_columns(), *protected_groups.protected_columns()}
         ),
         "features.channel_engagement": feature_frame.engagement_columns(channel_preference.SPEC),
         _LABELS: list(_LABEL_COLUMNS),

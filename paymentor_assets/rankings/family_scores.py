@@ -8,6 +8,7 @@ older than the model: declared incomes, the campaigns' acceptance rate, the chan
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypeVar
 
@@ -25,8 +26,8 @@ from paymentor_assets.audit.publications import (
 )
 from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
 from paymentor_assets.lenders import Lender
-from paymentor_assets.models import feature_frame
-from paymentor_assets.models.artefact import DECIMALS
+from paymentor_assets.models import families, feature_frame
+from paymentor_assets.models.artefact import DECIMALS, ModelArtefact
 from paymentor_assets.models.families import (
     customer_segmentation,
     income_imputation,
@@ -35,6 +36,8 @@ from paymentor_assets.models.families import (
 )
 from paymentor_assets.models.families.customer_segmentation import Segmentation
 from paymentor_assets.models.families.user_affinity import Affinity
+from paymentor_assets.models.family_spec import FamilySpec
+from paymentor_assets.models.feature_spec import columns_read
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.supervised import FittedModel
 from paymentor_assets.models.registry import ApprovedModel, load_approved
@@ -128,7 +131,7 @@ def score_day(
     tables = {table: table.schema.empty_table() for table in withdrawn}
     for family, model in models.items():
         try:
-            rows = _rows(lake, model, lender, day, profiles)
+            rows = scored_rows(lake, model.artefact, lender, day, profiles)
         except ContractError as error:
             raise ContractError(f"Version {model.version} of {error}") from error
         tables[TABLES[family]] = _signed(TABLES[family], rows, model, features.publication_id)
@@ -146,10 +149,10 @@ def score_day(
     )
 
 
-def segments(model: ApprovedModel, profiles: pa.Table) -> pa.Table:
+def segments(model: ModelArtefact, profiles: pa.Table) -> pa.Table:
     """The segment of every customer of `profiles` (columns of `profile_columns()`)."""
     fitted = _only(model, Segmentation)
-    frame = feature_frame.of_customers(customer_segmentation.SPEC, profiles)
+    frame = frame_of(model.family, profiles)
     assigned = fitted.assign(_features(model, frame))
     return _with(
         frame.select(list(feature_frame.CUSTOMER_KEYS)),
@@ -159,7 +162,7 @@ def segments(model: ApprovedModel, profiles: pa.Table) -> pa.Table:
     )
 
 
-def affinities(model: ApprovedModel, profiles: pa.Table, clicks: pa.Table) -> pa.Table:
+def affinities(model: ModelArtefact, profiles: pa.Table, clicks: pa.Table) -> pa.Table:
     """Every product that customers of `profiles` have not looked at, ranked for each of them.
 
     `clicks` holds every version of the rows of CLICKS that is known. Customers without a visit have
@@ -187,24 +190,13 @@ def affinities(model: ApprovedModel, profiles: pa.Table, clicks: pa.Table) -> pa
         ).to_arrow_table()
 
 
-def incomes(model: ApprovedModel, profiles: pa.Table) -> pa.Table:
+def incomes(model: ModelArtefact, profiles: pa.Table) -> pa.Table:
     """The income of every customer of `profiles`: known, or estimated with its interval."""
-    spec = income_imputation.SPEC
     fitted = _only(model, FittedModel)
-    with connect() as con:
-        con.register("profiles", profiles)
-        rows = con.execute(
-            f"""
-            SELECT p.lender_id, p.customer_id, p.as_of_date, p.currency, k.monthly_income
-            FROM profiles AS p
-            LEFT JOIN ({known_incomes_sql(spec)}) AS k USING (lender_id, customer_id, as_of_date)
-            ORDER BY p.lender_id, p.as_of_date, p.customer_id
-            """
-        ).to_arrow_table()
+    rows = _known_incomes(profiles)
     is_imputed = rows.column("monthly_income").is_null().to_numpy()
-    unknown = rows.select(list(feature_frame.CUSTOMER_KEYS)).filter(pa.array(is_imputed))
     # In the order of `rows`: both are ordered by lender, day and customer.
-    frame = _features(model, feature_frame.of_customers(spec, profiles, events=unknown))
+    frame = _features(model, frame_of(model.family, profiles))
     income = rows.column("monthly_income").to_numpy().astype(np.float64)
     bounds = np.full((len(income), 2), np.nan)
     if len(frame):
@@ -219,7 +211,7 @@ def incomes(model: ApprovedModel, profiles: pa.Table) -> pa.Table:
     )
 
 
-def propensities(model: ApprovedModel, profiles: pa.Table, channels: Collection[str]) -> pa.Table:
+def propensities(model: ModelArtefact, profiles: pa.Table, channels: Collection[str]) -> pa.Table:
     """Acceptance by every customer of `profiles`, of every product learned, on every channel."""
     fitted = _only(model, FittedModel)
     learned = next(column for column in fitted.schema.columns if column.name == "product")
@@ -245,9 +237,13 @@ def propensities(model: ApprovedModel, profiles: pa.Table, channels: Collection[
     )
 
 
-def _rows(
-    lake: Lakehouse, model: ApprovedModel, lender: Lender, day: date, profiles: pa.Table
+def scored_rows(
+    lake: Lakehouse, model: ModelArtefact, lender: Lender, day: date, profiles: pa.Table
 ) -> pa.Table:
+    """What the family's artefact says of the customers of `profiles`, as known on `day`.
+
+    Rows of the family's table of TABLES, without the columns that say what they rest on.
+    """
     if model.family == user_affinity.FAMILY:
         ingestion = newest(lake, INGESTION_STAGE, lender.lender_id)
         # What is known at the very cut-off belongs to the day, as in the features.
@@ -265,16 +261,49 @@ def _rows(
     )
 
 
-def _only(model: ApprovedModel, kind: type[_Fitted]) -> _Fitted:
+def frame_of(family: str, profiles: pa.Table) -> pa.Table:
+    """The features of the customers of `profiles` that a family scores, after CUSTOMER_KEYS.
+
+    Of income imputation those whose income is not known. What is an event's (the product of an
+    offer, its channel) is no feature of a customer and left out; user affinity reads none.
+    """
+    spec: FamilySpec = families.get(family).SPEC
+    customers = profiles.select(list(feature_frame.CUSTOMER_KEYS))
+    if family == income_imputation.FAMILY:
+        known = _known_incomes(profiles)
+        unknown = known.filter(known.column("monthly_income").is_null())
+        customers = unknown.select(list(feature_frame.CUSTOMER_KEYS))
+    of_customer = tuple(f for f in spec.features if not columns_read([f], "e"))
+    return feature_frame.of_customers(
+        replace(spec, features=of_customer), profiles, events=customers
+    )
+
+
+def _known_incomes(profiles: pa.Table) -> pa.Table:
+    """Every customer of `profiles` with currency and income, in order; null where not known."""
+    with connect() as con:
+        con.register("profiles", profiles)
+        return con.execute(
+            f"""
+            SELECT p.lender_id, p.customer_id, p.as_of_date, p.currency, k.monthly_income
+            FROM profiles AS p
+            LEFT JOIN ({known_incomes_sql(income_imputation.SPEC)}) AS k
+                USING (lender_id, customer_id, as_of_date)
+            ORDER BY p.lender_id, p.as_of_date, p.customer_id
+            """
+        ).to_arrow_table()
+
+
+def _only(model: ModelArtefact, kind: type[_Fitted]) -> _Fitted:
     """The one model of a family's artefact."""
-    (fitted,) = model.artefact.targets.values()
+    (fitted,) = model.targets.values()
     if not isinstance(fitted, kind):
         raise TypeError(f"{model.family}: a {kind.__name__} was expected.")
     return fitted
 
 
-def _features(model: ApprovedModel, frame: pa.Table) -> pd.DataFrame:
-    features: pd.DataFrame = frame.select(list(model.artefact.phrases)).to_pandas()
+def _features(model: ModelArtefact, frame: pa.Table) -> pd.DataFrame:
+    features: pd.DataFrame = frame.select(list(model.phrases)).to_pandas()
     return features
 
 

@@ -12,10 +12,11 @@ from paymentor_assets.models import feature_frame
 from paymentor_assets.models.approvals import ApprovalEvent
 from paymentor_assets.models.artefact import ModelArtefact
 from paymentor_assets.models.families.customer_ranking import SPEC
+from paymentor_assets.models.protected_groups import with_groups
 from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.models.trainers import train
 from paymentor_assets.models.training import TrainingData
-from paymentor_assets.models.training_rows import deidentified, of_accounts, with_groups
+from paymentor_assets.models.training_rows import deidentified, of_accounts
 from resources.clock import naive_utc
 from tests.support.feature_days import feature_tables, weekly
 from tests.support.model_lender import CLOCK

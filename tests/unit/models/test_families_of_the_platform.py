@@ -15,8 +15,8 @@ from paymentor_assets.models import (
     fair_use,
     families,
     model_card,
+    protected_groups,
     splits,
-    training_rows,
 )
 from paymentor_assets.models.family_spec import PROTECTED
 from paymentor_assets.models.feature_spec import profile
@@ -131,7 +131,7 @@ def test_incomes_are_judged_on_borrowers_that_were_not_seen() -> None:
     borrowers = len(_rows("income_imputation").column("subject_id").unique())
     assert report["train_rows"] + report["test"]["rows"] <= borrowers
     assert report["test"]["r2_log"] > 0.5
-    assert 0.7 <= report["test"]["covered_by_90%_interval"] <= 1
+    assert 0.7 <= report["test"]["covered_by_90_percent_interval"] <= 1
 
 
 def test_one_row_a_subject_never_learns_and_judges_the_same_one() -> None:
@@ -178,7 +178,7 @@ def test_protected_groups_are_carried_to_judge_by_and_never_learned_from(name: s
     assert carries == (name not in ("customer_segmentation", "user_affinity"))
     for fitted in _model(name).targets.values() if carries else ():
         assert PROTECTED not in fitted.schema.names
-    for column in {*training_rows.protected_columns()} - {"as_of_date"}:
+    for column in {*protected_groups.protected_columns()} - {"as_of_date"}:
         asked = replace(spec, features=(profile(column, "something"),))
         with pytest.raises(ContractError, match="protected characteristic or stands for one"):
             fair_use.features_of(asked)
@@ -190,7 +190,7 @@ def test_an_unknown_birth_year_is_of_no_group() -> None:
     years = [None, 1930, *[1990] * (profiles.num_rows - 2)]
     known = profiles.set_column(place, "birth_year", pa.array(years, pa.int32()))
     rows = known.select(["lender_id", "customer_id", "as_of_date"])
-    found = training_rows.with_groups(_spec("customer_ranking"), rows, known)
+    found = protected_groups.with_groups(_spec("customer_ranking"), rows, known)
     first = found.filter(pc.equal(found.column("as_of_date"), lender_events.DAYS[0]))
     by_customer = {row["customer_id"]: row[PROTECTED] for row in first.to_pylist()}
     assert (by_customer["C000000"], by_customer["C000001"]) == (None, "62 and over")

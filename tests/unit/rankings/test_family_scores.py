@@ -39,14 +39,14 @@ def _profiles() -> pa.Table:
 
 
 def test_every_customer_has_one_of_three_segments() -> None:
-    rows = family_scores.segments(family_models.approved("customer_segmentation"), _profiles())
+    rows = family_scores.segments(family_models.model("customer_segmentation"), _profiles())
     assert rows.num_rows == _profiles().num_rows
     pairs = set(zip(*(rows.column(n).to_pylist() for n in ("segment_id", "segment")), strict=True))
     assert pairs <= {(0, "high_risk"), (1, "low_risk"), (2, "high_value")} and len(pairs) > 1
 
 
 def test_a_known_income_stays_as_it_is_and_only_the_others_are_estimated() -> None:
-    model = family_models.approved("income_imputation")
+    model = family_models.model("income_imputation")
     rows = family_scores.incomes(model, _profiles())
     told = rows.filter(pc.invert(rows.column("is_imputed"))).to_pylist()
     estimated = rows.filter(rows.column("is_imputed")).to_pylist()
@@ -70,13 +70,13 @@ def test_a_known_income_stays_as_it_is_and_only_the_others_are_estimated() -> No
 
 
 def test_nobody_to_estimate_is_fine() -> None:
-    model = family_models.approved("income_imputation")
+    model = family_models.model("income_imputation")
     told = _profiles().filter(pc.is_valid(_profiles().column("declared_monthly_income")))
     assert not any(family_scores.incomes(model, told).column("is_imputed").to_pylist())
 
 
 def test_offers_are_scored_for_every_product_and_channel() -> None:
-    model = family_models.approved("offer_propensity")
+    model = family_models.model("offer_propensity")
     rows = family_scores.propensities(model, _profiles(), CHANNELS)
     products = len(lender_events.PRODUCTS)
     assert rows.num_rows == _profiles().num_rows * products * len(CHANNELS)
@@ -94,7 +94,7 @@ def test_without_a_control_group_there_is_no_uplift() -> None:
 def test_products_not_looked_at_are_ranked_for_known_customers_only() -> None:
     clicks = lender_events.published().events[CLICKS.table]
     some = _profiles().slice(0, 50)
-    rows = family_scores.affinities(family_models.approved("user_affinity"), some, clicks)
+    rows = family_scores.affinities(family_models.model("user_affinity"), some, clicks)
     looked = {(row["customer_id"], row["product"]) for row in clicks.to_pylist() if row["product"]}
     found = [(row["customer_id"], row["product"]) for row in rows.to_pylist()]
     assert found and not looked & set(found)
@@ -111,14 +111,14 @@ def test_products_not_looked_at_are_ranked_for_known_customers_only() -> None:
 
 def test_without_visits_there_is_no_affinity() -> None:
     clicks = lender_events.published().events[CLICKS.table].slice(0, 0)
-    rows = family_scores.affinities(family_models.approved("user_affinity"), _profiles(), clicks)
+    rows = family_scores.affinities(family_models.model("user_affinity"), _profiles(), clicks)
     assert rows.num_rows == 0
 
 
 def test_a_profile_without_a_column_the_family_reads_is_refused() -> None:
     profiles = _profiles().drop(["utilisation"])
     with pytest.raises(ContractError, match=r"utilisation.*customer_segmentation"):
-        family_scores.segments(family_models.approved("customer_segmentation"), profiles)
+        family_scores.segments(family_models.model("customer_segmentation"), profiles)
 
 
 _GOOD: dict[TableContract, dict[str, object]] = {
