@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import pyarrow.compute as pc
 
-from paymentor_assets.audit.publications import Publication, all_publications, newest, read_table
+from paymentor_assets.audit.publications import Publication, covering, newest, read_table
 from paymentor_assets.features.context import INGESTION
 from paymentor_assets.features.project import load_manifest
 from paymentor_assets.features.publish import HORIZONS, LABELS, STAGE
@@ -34,21 +34,14 @@ def outcomes_due(lake: Lakehouse, lender: Lender, clock: Clock) -> list[date]:
         return []
     known_through = min(ingestion.as_of_date, lender.last_closed_day(clock.now()))
     earliest = known_through - timedelta(days=LOOK_BACK_DAYS)
-    built = _covering(lake, STAGE, lender)
-    labelled = _covering(lake, LABELS, lender)
+    built = covering(lake, STAGE, lender.lender_id)
+    labelled = covering(lake, LABELS, lender.lender_id)
     (contract,) = tables_by_stage(load_manifest())[LABELS].values()
     return [
         day
         for day in sorted(built)
         if day >= earliest and _is_due(lake, contract, labelled.get(day), day, known_through - day)
     ]
-
-
-def _covering(lake: Lakehouse, stage: str, lender: Lender) -> dict[date, Publication]:
-    covering: dict[date, Publication] = {}
-    for publication in all_publications(lake, stage=stage, lender_id=lender.lender_id):
-        covering.update(dict.fromkeys(publication.as_of_dates, publication))
-    return covering
 
 
 def _is_due(

@@ -20,7 +20,7 @@ from pyiceberg.expressions import EqualTo
 from paymentor_assets.audit.publications import (
     Publication,
     RunInfo,
-    all_publications,
+    covering,
     lender_days,
     newest,
     publish_days,
@@ -79,10 +79,10 @@ def extract(
 
     Raises PublicationError when no features were published.
     """
-    covering = _covering_days(lake, FEATURES_STAGE, lender_id)
-    outcomes = _covering_days(lake, LABELS_STAGE, lender_id)
-    through = known_through or max(covering, default=None)
-    days = weekly_days([day for day in covering if day in outcomes and through and day <= through])
+    built = covering(lake, FEATURES_STAGE, lender_id)
+    outcomes = covering(lake, LABELS_STAGE, lender_id)
+    through = known_through or max(built, default=None)
+    days = weekly_days([day for day in built if day in outcomes and through and day <= through])
     if not days or through is None:
         raise PublicationError(
             f"There are no published features of lender {lender_id}"
@@ -96,13 +96,13 @@ def extract(
         days=days,
         known_through=through,
         features={
-            name: _read(lake, outcomes if name == _LABELS else covering, name, days, columns)
+            name: _read(lake, outcomes if name == _LABELS else built, name, days, columns)
             for name, columns in _columns().items()
         },
         events={s.table: events_known_before(lake, ingestion, s, lender_id, end) for s in SOURCES},
     )
     inputs = sorted(
-        {p[day].publication_id for p in (covering, outcomes) for day in days}
+        {p[day].publication_id for p in (built, outcomes) for day in days}
         | ({ingestion.publication_id} if ingestion else set())
     )
     salt = hmac.new(
@@ -135,16 +135,9 @@ def weekly_days(days: Sequence[date]) -> list[date]:
     return chosen[::-1]
 
 
-def _covering_days(lake: Lakehouse, stage: str, lender_id: str) -> dict[date, Publication]:
-    covering: dict[date, Publication] = {}
-    for publication in all_publications(lake, stage=stage, lender_id=lender_id):
-        covering.update(dict.fromkeys(publication.as_of_dates, publication))
-    return covering
-
-
 def _read(
     lake: Lakehouse,
-    covering: dict[date, Publication],
+    published: dict[date, Publication],
     name: str,
     days: Sequence[date],
     columns: Sequence[str],
@@ -153,10 +146,10 @@ def _read(
     contract = feature_contract(lake, name)
     by_publication: dict[str, list[date]] = {}
     for day in days:
-        by_publication.setdefault(covering[day].publication_id, []).append(day)
+        by_publication.setdefault(published[day].publication_id, []).append(day)
     parts: list[pa.Table] = []
     for own_days in by_publication.values():
-        publication = covering[own_days[0]]
+        publication = published[own_days[0]]
         snapshot_id = publication.table(name).snapshot_id
         if lake.has_snapshot(name, snapshot_id):
             # One scan for all days: a scan costs more than what it reads.

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.audit.publications import (
     Publication,
@@ -79,6 +80,10 @@ TABLES: Mapping[str, TableContract] = {
     offer_propensity.FAMILY: OFFER_PROPENSITY,
 }
 
+_NO_AFFINITIES = pa.schema(
+    [AFFINITY_INDEX.schema.field(name) for name in (*AFFINITY_INDEX.key, "score", "rank")]
+).empty_table()
+
 _Fitted = TypeVar("_Fitted", FittedModel, Segmentation, Affinity)
 
 
@@ -131,7 +136,7 @@ def score_day(
     tables = {table: table.schema.empty_table() for table in withdrawn}
     for family, model in models.items():
         try:
-            rows = scored_rows(lake, model.artefact, lender, day, profiles)
+            rows = scored_rows(lake, model.artefact, lender, profiles)
         except ContractError as error:
             raise ContractError(f"Version {model.version} of {error}") from error
         tables[TABLES[family]] = _signed(TABLES[family], rows, model, features.publication_id)
@@ -238,18 +243,14 @@ def propensities(model: ModelArtefact, profiles: pa.Table, channels: Collection[
 
 
 def scored_rows(
-    lake: Lakehouse, model: ModelArtefact, lender: Lender, day: date, profiles: pa.Table
+    lake: Lakehouse, model: ModelArtefact, lender: Lender, profiles: pa.Table
 ) -> pa.Table:
-    """What the family's artefact says of the customers of `profiles`, as known on `day`.
+    """What the family's artefact says of the customers of `profiles`, as known on each one's day.
 
     Rows of the family's table of TABLES, without the columns that say what they rest on.
     """
     if model.family == user_affinity.FAMILY:
-        ingestion = newest(lake, INGESTION_STAGE, lender.lender_id)
-        # What is known at the very cut-off belongs to the day, as in the features.
-        end = naive_utc(lender.cutoff_utc(day)) + timedelta(microseconds=1)
-        clicks = events_known_before(lake, ingestion, CLICKS, lender.lender_id, end)
-        return affinities(model, profiles, clicks)
+        return _affinities_by_day(lake, model, lender, profiles)
     scored: Mapping[str, Callable[[pa.Table], pa.Table]] = {
         customer_segmentation.FAMILY: lambda some: segments(model, some),
         income_imputation.FAMILY: lambda some: incomes(model, some),
@@ -292,6 +293,20 @@ def _known_incomes(profiles: pa.Table) -> pa.Table:
             ORDER BY p.lender_id, p.as_of_date, p.customer_id
             """
         ).to_arrow_table()
+
+
+def _affinities_by_day(
+    lake: Lakehouse, model: ModelArtefact, lender: Lender, profiles: pa.Table
+) -> pa.Table:
+    ingestion = newest(lake, INGESTION_STAGE, lender.lender_id)
+    days = profiles.column("as_of_date")
+    found = []
+    for day in sorted(days.unique().to_pylist()):
+        # What is known at the very cut-off belongs to the day, as in the features.
+        end = naive_utc(lender.cutoff_utc(day)) + timedelta(microseconds=1)
+        clicks = events_known_before(lake, ingestion, CLICKS, lender.lender_id, end)
+        found.append(affinities(model, profiles.filter(pc.equal(days, day)), clicks))
+    return pa.concat_tables(found) if found else _NO_AFFINITIES
 
 
 def _only(model: ModelArtefact, kind: type[_Fitted]) -> _Fitted:

@@ -27,9 +27,8 @@ from paymentor_assets.models.monitoring_table import (
     MONITORING,
     SCORE_PSI,
 )
-from paymentor_assets.models.training_extract import FEATURES_STAGE
 from paymentor_assets.rankings.outcome_monitors import against_outcomes
-from paymentor_assets.rankings.watched import WATCHED, Scored, Seen, Spread, Watched, evenly
+from paymentor_assets.rankings.watched import WATCHED, FeatureDays, Scored, Spread, Watched
 from resources.errors import ApprovalError, PublicationError
 from resources.lakehouse import Lakehouse
 from resources.registry import ModelRegistry
@@ -37,7 +36,7 @@ from resources.registry import ModelRegistry
 #: The newest weekly training days that are still published stand for all of them: two months, so
 #: that every part of a month, with its due dates and paydays, is there twice.
 REFERENCE_DAYS = 8
-#: Evenly spaced rows of each side: a PSI of more says the same.
+#: Evenly spaced customers (or accounts) of the reference: a PSI of more says the same.
 SAMPLE_ROWS = 20_000
 MOST_MORE_MISSING = 0.10
 #: The stages that publish scores.
@@ -65,6 +64,7 @@ def monitor_day(lake: Lakehouse, registry: ModelRegistry, lender: Lender, day: d
             f"No model has scored {day.isoformat()} of lender {lender.lender_id} (stages rankings "
             "and scores), so there is nothing to monitor; run that day first."
         )
+    features = FeatureDays(lake, lender, SAMPLE_ROWS // REFERENCE_DAYS)
     measures: list[dict[str, Any]] = []
     for watched in WATCHED:
         scored = _scored(lake, registry, lender, day, watched, published.get(watched.stage))
@@ -75,7 +75,7 @@ def monitor_day(lake: Lakehouse, registry: ModelRegistry, lender: Lender, day: d
                 "family": watched.family,
                 "model_version": scored.version,
             }
-            found = [*_against_reference(lake, scored), *against_outcomes(lake, scored)]
+            found = [*_against_reference(features, scored), *against_outcomes(lake, scored)]
             measures += [{**about, **measure} for measure in found]
     return pa.Table.from_pylist(measures, schema=MONITORING.schema)
 
@@ -103,31 +103,17 @@ def _scored(
     return Scored(watched, lender, day, rows, version, artefact.from_files(files))
 
 
-def _against_reference(lake: Lakehouse, scored: Scored) -> list[dict[str, Any]]:
-    days = _reference_days(lake, scored)
+def _against_reference(features: FeatureDays, scored: Scored) -> list[dict[str, Any]]:
+    days = _reference_days(features, scored)
     if not days:
         return []
-    now = _look(lake, scored, scored.day, SAMPLE_ROWS)
-    seen = [_look(lake, scored, day, SAMPLE_ROWS // len(days)) for day in days]
-    frame = pa.concat_tables(one.frame for one in seen)
-    scores = pa.concat_tables(one.scores for one in seen)
-    about = {"row_count": now.frame.num_rows, "first_date": scored.day, "last_date": scored.day}
-    measures = [*_features(scored.model.family, frame, now.frame)]
+    look = scored.watched.look
+    before, now = look(features, scored.model, days), look(features, scored.model, [scored.day])
+    measures = [*_features(scored.model.family, before.frame, now.frame)]
     for spread in scored.watched.spreads:
-        said = evenly(_only(scored.rows, spread), SAMPLE_ROWS)
-        measures += _score(spread, _only(_dated(scores, seen, days), spread), said)
+        measures += _score(spread, *(_only(rows, spread) for rows in (before.scores, scored.rows)))
+    about = {"row_count": now.frame.num_rows, "first_date": scored.day, "last_date": scored.day}
     return [{**about, **measure} for measure in measures]
-
-
-def _look(lake: Lakehouse, scored: Scored, day: date, most_rows: int) -> Seen:
-    return scored.watched.look(lake, scored.model, scored.lender, day, most_rows)
-
-
-def _dated(scores: pa.Table, seen: list[Seen], days: list[date]) -> pa.Table:
-    """Scores with the day of the reference that each is of."""
-    day = np.repeat(np.array(days, "datetime64[D]"), [one.scores.num_rows for one in seen])
-    without = [name for name in scores.column_names if name != "as_of_date"]
-    return scores.select(without).append_column("as_of_date", pa.array(day))
 
 
 def _only(rows: pa.Table, spread: Spread) -> pa.Table:
@@ -212,17 +198,11 @@ def _measure(
     }
 
 
-def _reference_days(lake: Lakehouse, scored: Scored) -> list[date]:
+def _reference_days(features: FeatureDays, scored: Scored) -> list[date]:
     """The newest training days whose features are still published, newest first."""
     trained = {
         date.fromisoformat(day)
         for report in scored.model.card["targets"].values()
         for day in report["train_days"]
     }
-    published: list[date] = []
-    for day in sorted(trained, reverse=True):
-        if newest(lake, FEATURES_STAGE, scored.lender.lender_id, day) is not None:
-            published.append(day)
-        if len(published) == REFERENCE_DAYS:
-            break
-    return published
+    return sorted(trained & set(features.published), reverse=True)[:REFERENCE_DAYS]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from paymentor_assets.audit.publications import newest, read_table
+from paymentor_assets.audit.publications import covering, read_table
 from paymentor_assets.models import monitoring
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.monitoring_table import CALIBRATION, LIFT
@@ -91,19 +91,17 @@ def _known_outcomes(lake: Lakehouse, scored: Scored, promise: Promise) -> pa.Tab
     """Scores by the same version with what came of them, of the newest week that is known."""
     table, last = scored.watched.table, scored.day - timedelta(days=promise.horizon)
     wanted = [*table.key, promise.column, "model_version"]
-    parts, days = [], []
-    for day in (last - timedelta(days=k) for k in range(LOOK_BACK_DAYS)):
-        published = newest(lake, scored.watched.stage, scored.lender.lender_id, day)
-        if published is not None and table.name in published.tables:
-            rows = read_table(lake, published, table, day, wanted)
-            parts.append(rows.filter(pc.equal(rows.column("model_version"), str(scored.version))))
-            days.append(day)
-    if not parts:
+    published = covering(lake, scored.watched.stage, scored.lender.lender_id)
+    candidates = (last - timedelta(days=k) for k in range(LOOK_BACK_DAYS))
+    days = [day for day in candidates if day in published and table.name in published[day].tables]
+    if not days:
         return pa.table({})
+    said = pa.concat_tables(read_table(lake, published[day], table, day, wanted) for day in days)
+    mine = said.filter(pc.equal(said.column("model_version"), str(scored.version)))
     outcomes = promise.read(lake, scored.lender, scored.day, days)
     if not outcomes.num_rows:
         return pa.table({})
-    known = pa.concat_tables(parts).join(outcomes, keys=list(table.key), join_type="inner")
+    known = mine.join(outcomes, keys=list(table.key), join_type="inner")
     week = sorted(known.column("as_of_date").unique().to_pylist())[-WEEK_DAYS:]
     # A join keeps no order, and ties of the score are broken by it.
     return known.filter(

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from paymentor_assets.audit.publications import newest, read_table
+from paymentor_assets.audit.publications import covering, newest, read_table
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models.training_extract import (
     INGESTION_STAGE,
@@ -43,14 +43,15 @@ def label(name: str) -> Reader:
     """Reads a label of features.repayment_labels: the key of accounts, and `name`."""
 
     def read(lake: Lakehouse, lender: Lender, known_by: date, days: Sequence[date]) -> pa.Table:
-        parts = []
-        for day in days:
-            published = newest(lake, LABELS_STAGE, lender.lender_id, day)
-            if published is not None:
-                contract = feature_contract(lake, _LABELS)
-                rows = read_table(lake, published, contract, day, [*_LABEL_KEY, name])
-                parts.append(rows.filter(pc.is_valid(rows.column(name))))
-        return pa.concat_tables(parts) if parts else pa.table({})
+        published = covering(lake, LABELS_STAGE, lender.lender_id)
+        labelled = [day for day in days if day in published]
+        if not labelled:
+            return pa.table({})
+        contract = feature_contract(lake, _LABELS)
+        rows = pa.concat_tables(
+            read_table(lake, published[day], contract, day, [*_LABEL_KEY, name]) for day in labelled
+        )
+        return rows.filter(pc.is_valid(rows.column(name)))
 
     return read
 

@@ -11,13 +11,14 @@ Segments and incomes promise nothing that could be held against them by the week
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-from paymentor_assets.audit.publications import read_table, require
+from paymentor_assets.audit.publications import Publication, covering, read_table
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import feature_frame
 from paymentor_assets.models.artefact import ModelArtefact
@@ -69,15 +70,45 @@ class Promise:
 
 @dataclass(frozen=True)
 class Seen:
-    """A day as the model saw it: the feature frame, and what it says of the same rows."""
+    """Days as the model saw them: the feature frame, and what it says of the same rows.
+
+    Both have `customer_id` and `as_of_date`; `scores` has the columns of the family's spreads.
+    """
 
     frame: pa.Table
-    #: Has the columns of the family's spreads.
     scores: pa.Table
 
 
-#: Lake, lender, artefact, day, and how many customers are enough.
-Look = Callable[[Lakehouse, ModelArtefact, Lender, date, int], Seen]
+@dataclass(frozen=True)
+class FeatureDays:
+    """The published features of a lender's days, read once for all families."""
+
+    lake: Lakehouse
+    lender: Lender
+    #: Evenly spaced customers (or accounts) of each day at most.
+    most_rows: int
+    _profiles: dict[date, pa.Table] = field(default_factory=dict)
+
+    @cached_property
+    def published(self) -> Mapping[date, Publication]:
+        """The days that have features, and the publication of each."""
+        return covering(self.lake, FEATURES_STAGE, self.lender.lender_id)
+
+    def read(self, day: date, name: str, columns: Sequence[str]) -> pa.Table:
+        """A features table of one day; KeyError for a day without features."""
+        return read_table(
+            self.lake, self.published[day], feature_contract(self.lake, name), day, columns
+        ).select(list(columns))
+
+    def customers(self, day: date) -> pa.Table:
+        """Profiles of a day's customers, with `profile_columns()`."""
+        if day not in self._profiles:
+            rows = self.read(day, "features.customer_profile", profile_columns())
+            self._profiles[day] = evenly(rows.sort_by("customer_id"), self.most_rows)
+        return self._profiles[day]
+
+
+Look = Callable[[FeatureDays, ModelArtefact, Sequence[date]], Seen]
 
 
 @dataclass(frozen=True)
@@ -104,34 +135,28 @@ class Scored:
     model: ModelArtefact
 
 
-def _accounts(
-    lake: Lakehouse, model: ModelArtefact, lender: Lender, day: date, most_rows: int
-) -> Seen:
-    features = {
+def _accounts(features: FeatureDays, model: ModelArtefact, days: Sequence[date]) -> Seen:
+    columns = {
         "features.account_features": feature_frame.account_columns(),
         "features.customer_profile": feature_frame.profile_columns(),
     }
-    read = [_read(lake, lender, day, name, columns) for name, columns in features.items()]
-    frame = evenly(feature_frame.build(*read), most_rows)
+    frame = pa.concat_tables(
+        evenly(
+            feature_frame.build(*(features.read(day, *table) for table in columns.items())),
+            features.most_rows,
+        )
+        for day in days
+    )
     said = predict(model, frame)
-    columns = {promise.column: said[promise.target] for promise in RANKING_PROMISES}
-    return Seen(frame, pa.table({"customer_id": frame.column("customer_id"), **columns}))
+    scores = {promise.column: said[promise.target] for promise in RANKING_PROMISES}
+    about = {name: frame.column(name) for name in ("customer_id", "as_of_date")}
+    return Seen(frame, pa.table({**about, **scores}))
 
 
-def _customers(
-    lake: Lakehouse, model: ModelArtefact, lender: Lender, day: date, most_rows: int
-) -> Seen:
-    profiles = _read(lake, lender, day, "features.customer_profile", profile_columns())
-    profiles = evenly(profiles.sort_by("customer_id"), most_rows)
+def _customers(features: FeatureDays, model: ModelArtefact, days: Sequence[date]) -> Seen:
+    profiles = pa.concat_tables(features.customers(day) for day in days)
     frame = family_scores.frame_of(model.family, profiles)
-    return Seen(frame, family_scores.scored_rows(lake, model, lender, day, profiles))
-
-
-def _read(
-    lake: Lakehouse, lender: Lender, day: date, name: str, columns: Sequence[str]
-) -> pa.Table:
-    published = require(lake, FEATURES_STAGE, lender.lender_id, day)
-    return read_table(lake, published, feature_contract(lake, name), day, columns)
+    return Seen(frame, family_scores.scored_rows(features.lake, model, features.lender, profiles))
 
 
 def evenly(rows: pa.Table, most: int) -> pa.Table:

@@ -8,8 +8,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from paymentor_assets.audit.publications import Publication, newest, publish_heads, read_table
-from paymentor_assets.ingestion.contracts.tables import raw_tables
+from paymentor_assets.audit.publications import Publication, newest, read_table
 from paymentor_assets.models import artefact
 from paymentor_assets.models import registry as models
 from paymentor_assets.models.assets import APPROVALS
@@ -20,7 +19,7 @@ from paymentor_assets.rankings.tables import AFFINITY_INDEX, OFFER_PROPENSITY
 from resources.errors import ApprovalError, PublicationError, SealedDayError
 from tests.support import family_models, lender_events
 from tests.support.feature_days import LENDER
-from tests.support.model_lender import CLOCK, RUN, ModelLender, publish_features
+from tests.support.model_lender import CLOCK, RUN, ModelLender, publish_features, take_in
 
 DAY = lender_events.DAYS[-1]
 OFFERS = "offer_propensity"
@@ -58,24 +57,8 @@ def _roll_back(place: ModelLender, family: str) -> None:
 
 def _take_in_visits(place: ModelLender) -> pa.Table:
     """The invented visits as the lakehouse holds them: others' and later ones beside them."""
-    contract = raw_tables()["raw.clickstream_events"]
-    visits = lender_events.published().events[contract.name]
-    count = visits.num_rows
-    columns = {
-        field.name: visits.column(field.name)
-        if field.name in visits.column_names
-        else pa.array([LENDER] * count)
-        if field.name == "_lender_id"
-        else pa.nulls(count, field.type)
-        for field in contract.schema
-    }
-    rows = pa.table(columns).cast(contract.schema)
-    snapshot = place.lake.append(contract, rows, {})
-    publish_heads(
-        place.lake, stage="ingestion", lender_id=LENDER, day=DAY,
-        tables={contract.name: snapshot}, run=RUN,
-    )  # fmt: skip
-    return rows
+    visits = lender_events.published().events["raw.clickstream_events"]
+    return take_in(place, DAY, {"raw.clickstream_events": visits})["raw.clickstream_events"]
 
 
 @pytest.fixture
