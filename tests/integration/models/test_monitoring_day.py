@@ -28,6 +28,7 @@ from resources.lakehouse import TIMESTAMP
 from sensors.monitoring import build_monitoring_sensor
 from tests.support import family_models, lender_events
 from tests.support.feature_days import LENDER, contract, feature_tables
+from tests.support.lender_events import PRODUCTS
 from tests.support.model_lender import (
     CLOCK,
     RUN,
@@ -88,7 +89,7 @@ def _events(*, is_moved: bool) -> dict[str, pa.Table]:
     known = {
         "_known_at": pc.add(at, pa.scalar(timedelta(hours=8))), "_file_id": ["file"] * CUSTOMERS,
         "_row_number": pa.array(range(CUSTOMERS), pa.int64()), "customer_id": who,
-        "product": ["auto_loan"] * CUSTOMERS,
+        "product": [PRODUCTS[i % len(PRODUCTS)] for i in range(CUSTOMERS)],
     }  # fmt: skip
     taken = ["accepted" if is_moved or i % 10 == 0 else "ignored" for i in range(CUSTOMERS)]
     offers = pa.table(
@@ -96,7 +97,8 @@ def _events(*, is_moved: bool) -> dict[str, pa.Table]:
          "channel": ["email"] * CUSTOMERS, "response": taken, "is_control": [False] * CUSTOMERS}
     )  # fmt: skip
     clicks = pa.table({**known, "event_id": [f"E{name}" for name in who], "occurred_at_utc": at})
-    earlier = lender_events.published().events["raw.clickstream_events"]
+    # A few visits a customer: there must be products left to be drawn to.
+    earlier = lender_events.published().events["raw.clickstream_events"].slice(0, 2 * CUSTOMERS)
     return {
         "raw.campaign_responses": offers,
         "raw.clickstream_events": pa.concat_tables([earlier, clicks.select(earlier.column_names)]),
@@ -152,7 +154,7 @@ def _alarms(place: ModelLender) -> set[tuple[str, str, str]]:
 def test_a_world_that_stands_still_is_measured_and_raises_nothing(ranked: ModelLender) -> None:
     rows = monitor_day(ranked.lake, ranked.registry, ranked.lender, DAY)
     assert set(rows.column("monitor").to_pylist()) == set(MONITORS)
-    # Everybody has just looked at one product: affinities alone have moved.
+    # Nobody had looked at anything for weeks, and then all did: affinities alone have moved.
     assert _alarms(ranked) == {("user_affinity", "score_psi", "score")}
     measured = {(r["family"], r["monitor"]) for r in rows.to_pylist() if r["value"] is not None}
     spread = {"feature_psi", "missing_rate", "score_psi"}
