@@ -72,8 +72,7 @@ def against_champion(new: Mapping[str, Predictions], old: Mapping[str, Predictio
         return Finding(
             name,
             "not measured",
-            "no champion, or no stored outcomes of both with at least "
-            f"{LEAST_BORROWERS} borrowers to compare",
+            f"no champion, or fewer than {LEAST_BORROWERS} borrowers with stored outcomes of both",
         )
     return Finding(name, "failed" if is_worse else "passed", "; ".join(parts))
 
@@ -90,7 +89,9 @@ def calibrated(predictions: Mapping[str, Predictions]) -> Finding:
         parts.append(f"{target} {error:.3f} beyond chance")
     if not parts:
         return Finding(
-            name, "not measured", f"no probabilities of {LEAST_BORROWERS} borrowers are stored"
+            name,
+            "not measured",
+            f"fewer than {LEAST_BORROWERS} borrowers with a stored probability",
         )
     status: Status = "passed" if worst <= MOST_CALIBRATION_ERROR else "failed"
     return Finding(name, status, f"{'; '.join(parts)} (at most {MOST_CALIBRATION_ERROR})")
@@ -126,8 +127,7 @@ def stable(predictions: Mapping[str, Predictions]) -> Finding:
         return Finding(
             name,
             "not measured",
-            f"no predictions of {LEAST_BORROWERS} borrowers each, learned from and later, are "
-            "stored",
+            f"fewer than {LEAST_BORROWERS} borrowers with stored predictions, learned from or later",
         )
     return Finding(name, "failed" if is_moved else "passed", "; ".join(parts))
 

@@ -55,7 +55,7 @@ def fair(predictions: Mapping[str, Predictions]) -> Finding:
         return Finding(
             name,
             "not measured",
-            f"no two protected groups of {LEAST_BORROWERS} borrowers are stored",
+            f"fewer than two protected groups of {LEAST_BORROWERS} borrowers are stored",
         )
     return Finding(name, "failed" if is_unfair else "passed", "; ".join(parts))
 
