@@ -127,7 +127,7 @@ def stable(predictions: Mapping[str, Predictions]) -> Finding:
         return Finding(
             name,
             "not measured",
-            f"fewer than {LEAST_BORROWERS} borrowers with stored predictions, learned from or later",
+            f"fewer than {LEAST_BORROWERS} borrowers with predictions, learned from or later",
         )
     return Finding(name, "failed" if is_moved else "passed", "; ".join(parts))
 

@@ -232,6 +232,6 @@ def test_the_inventory_says_where_every_version_stands(
     shown = inventory.show(place.lake, place.registry, FAMILY, 1)
     assert shown["artefact_is_intact"] and shown["card"].startswith("# Model card")
     assert [d["state"] for d in shown["decisions"]] == ["registered", "approved"]
-    assert inventory.compare(place.registry, FAMILY, 1, 2) == [
+    assert inventory.compare(place.registry, FAMILY, 1, 2)["metrics"] == [
         {"metric": "paid_30d.auc", "version": 0.8, "other": pytest.approx(0.86), "difference": 0.06}
     ]
