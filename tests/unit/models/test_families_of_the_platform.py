@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -91,7 +92,9 @@ def test_training_gives_an_artefact_that_reads_back_the_same(name: str) -> None:
     assert not any(content.startswith(b"\x80") for content in files.values())
     for words in (_spec(name).purpose, "## Limits", "fair use"):
         assert words in model_card.render(model)
-    assert all(np.isfinite(value) for value in model_card.headline(model).values())
+    headline = model_card.headline(model)
+    assert all(np.isfinite(value) for value in headline.values())
+    assert not [name for name in headline if not re.fullmatch(r"[\w\-. :/]+", name)]  # of MLflow
 
 
 @pytest.mark.parametrize("name", ["customer_segmentation", "user_affinity"])
