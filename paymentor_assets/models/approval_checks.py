@@ -28,6 +28,9 @@ SEED = 0
 INTERVAL = (2.5, 97.5)
 #: Fewer borrowers say nothing about a version.
 LEAST_BORROWERS = 50
+#: Fewer days to learn from (weekly ones: two months) do not show how much days differ, since due
+#: dates and paydays follow the calendar.
+LEAST_DAYS = 8
 #: Mean gap between predicted and realised rate, beyond what chance alone would show.
 MOST_CALIBRATION_ERROR = 0.05
 #: CPU milliseconds for a row: a million accounts within seventeen minutes of one core.
@@ -107,7 +110,8 @@ def stable(predictions: Mapping[str, Predictions]) -> Finding:
     parts, is_moved = [], False
     for target, found in predictions.items():
         learned_from, later = borrowers_of(found.train), borrowers_of(found.test)
-        if min(learned_from, later) < LEAST_BORROWERS:
+        days = len(np.unique(found.train.day))
+        if min(learned_from, later) < LEAST_BORROWERS or days < LEAST_DAYS:
             continue
         grouped = monitoring.categories if found.kind == "segment" else monitoring.tenths
         before, now = grouped(found.train.predicted, found.test.predicted)
@@ -127,7 +131,8 @@ def stable(predictions: Mapping[str, Predictions]) -> Finding:
         return Finding(
             name,
             "not measured",
-            f"fewer than {LEAST_BORROWERS} borrowers with predictions, learned from or later",
+            f"fewer than {LEAST_BORROWERS} borrowers with predictions, learned from or later, or "
+            f"fewer than {LEAST_DAYS} days to learn from",
         )
     return Finding(name, "failed" if is_moved else "passed", "; ".join(parts))
 

@@ -52,7 +52,7 @@ def _register_with(
     rng = np.random.default_rng(5)
     truth = rng.normal(size=1500)
     said = 1 / (1 + np.exp(-(0.1 * rng.normal(size=1500) if is_blind else 2.0 * truth)))
-    days = np.full(1500, np.datetime64("2026-06-01"))
+    days = np.datetime64("2026-05-01") + 7 * (np.arange(1500) % 8)
     part = Part(np.arange(1500), days, said)
     outcome = (rng.random(1500) < 1 / (1 + np.exp(-2.0 * truth))).astype(float)
     predictions = Predictions("probability", part, outcome, part)

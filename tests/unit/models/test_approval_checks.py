@@ -16,9 +16,9 @@ ROWS = 2_000
 
 
 def _part(said: Floats, days: int = 1) -> Part:
-    """What is said of one borrower a row, on each of `days` days."""
+    """What is said of one borrower a row, `days` times, over eight weeks."""
     borrower = np.tile(np.arange(len(said)), days)
-    day = np.datetime64("2026-06-01") + np.repeat(np.arange(days), len(said))
+    day = np.datetime64("2026-06-01") + 7 * (np.arange(len(borrower)) % 8)
     return Part(borrower, day, said[borrower])
 
 
@@ -142,6 +142,16 @@ def test_the_calendar_is_not_drift() -> None:
     assert statuses == ["passed", "failed"]
 
 
+def _of_few_days() -> Predictions:
+    """Learned from seven weeks: what a month's calendar does is not known."""
+    found = _predictions(1.0, shift=2.0)
+    is_early = found.train.day < found.train.day.max()
+    train = Part(
+        found.train.borrower[is_early], found.train.day[is_early], found.train.predicted[is_early]
+    )
+    return replace(found, train=train)
+
+
 def _drawn_apart(seed: int, shift: float) -> Predictions:
     """Scores of 60 borrowers then, and of 60 others now."""
     then = _predictions(1.0, rows=60, seed=seed)
@@ -222,6 +232,7 @@ def test_what_is_absent_is_not_measured_and_never_passed() -> None:
         fairness.fair({}),
         checks.against_champion(*[{"p": _predictions(1.0, rows=49)}] * 2),
         checks.stable({"p": _predictions(1.0, rows=49, days=10)}),
+        checks.stable({"p": _of_few_days()}),
         fairness.fair({"p": _predictions(1.0, rows=60, days=10)}),
         checks.without_leaks({"targets": {"paid_30d": {}}}),
         checks.without_leaks({}),
