@@ -7,7 +7,7 @@ still names account and customer; the extract drops them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -68,30 +68,50 @@ def build(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
 
     Raises ContractError naming the columns that are missing.
     """
+    sql = f"{_frame_sql(accounts, profiles)} ORDER BY a.lender_id, a.as_of_date, a.account_id"
+    with connect() as con:
+        con.register("accounts", accounts)
+        con.register("profiles", profiles)
+        return con.execute(sql).to_arrow_table()
+
+
+def batches(accounts: pa.Table, profiles: pa.Table, rows: int) -> Iterator[pa.Table]:
+    """The rows of `build` in no order, at most `rows` at a time: the whole is never in memory.
+
+    Gives at least one batch, which is empty when no account is open.
+    """
+    sql = _frame_sql(accounts, profiles)
+    with connect() as con:
+        con.register("accounts", accounts)
+        con.register("profiles", profiles)
+        reader = con.execute(sql).to_arrow_reader(rows)
+        is_empty = True
+        for batch in reader:
+            is_empty = False
+            yield pa.Table.from_batches([batch])
+        if is_empty:
+            yield reader.schema.empty_table()
+
+
+def _frame_sql(accounts: pa.Table, profiles: pa.Table) -> str:
+    """SELECT of the frame from the relations `accounts` and `profiles`, after a look at both."""
     _require(accounts, account_columns(), "features.account_features")
     _require(profiles, profile_columns(), "features.customer_profile")
     items = ",\n".join(feature.expression for feature in family.FEATURES)
     profile = profile_as_seen_sql(
         "profiles", profile_columns(), family.AA_PURPOSE, tagged=aa_columns()
     )
-    with connect() as con:
-        con.register("accounts", accounts)
-        con.register("profiles", profiles)
-        frame = con.execute(
-            f"""
-            SELECT a.lender_id, a.account_id, a.customer_id, a.as_of_date,
-                   a.currency AS account_currency,
-                   coalesce(a.is_delinquent, false) AS is_delinquent,
-                   CAST({family.DUE_30D} AS DECIMAL(18, 2)) AS due_30d,
-                   CAST(a.outstanding_amount AS DECIMAL(18, 2)) AS outstanding_amount,
-                   {items}
-            FROM accounts AS a
-            LEFT JOIN ({profile}) AS p USING (lender_id, customer_id, as_of_date)
-            WHERE a.account_status = 'open'
-            ORDER BY a.lender_id, a.as_of_date, a.account_id
-            """
-        ).to_arrow_table()
-    return frame
+    return f"""
+        SELECT a.lender_id, a.account_id, a.customer_id, a.as_of_date,
+               a.currency AS account_currency,
+               coalesce(a.is_delinquent, false) AS is_delinquent,
+               CAST({family.DUE_30D} AS DECIMAL(18, 2)) AS due_30d,
+               CAST(a.outstanding_amount AS DECIMAL(18, 2)) AS outstanding_amount,
+               {items}
+        FROM accounts AS a
+        LEFT JOIN ({profile}) AS p USING (lender_id, customer_id, as_of_date)
+        WHERE a.account_status = 'open'
+        """
 
 
 def customer_columns(spec: FamilySpec) -> list[str]:

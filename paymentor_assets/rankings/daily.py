@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.audit.publications import (
     Publication,
@@ -21,7 +22,7 @@ from paymentor_assets.models.families import customer_ranking as family
 from paymentor_assets.models.registry import load_approved
 from paymentor_assets.models.training_extract import FEATURES_STAGE, feature_contract
 from paymentor_assets.rankings import channel_preference
-from paymentor_assets.rankings.scoring import rank_accounts
+from paymentor_assets.rankings.scoring import BATCH_ROWS, rank_accounts
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
 from resources.crash_points import reach, register
 from resources.lakehouse import Lakehouse, TableContract
@@ -88,11 +89,11 @@ def compute_day(
         day,
         channel_preference.engagement_columns(),
     )
-    frame = feature_frame.build(accounts, profiles)
+    frames = feature_frame.batches(accounts, profiles, BATCH_ROWS)
     tables = {
-        CUSTOMER_RANKINGS: rank_accounts(model, frame, features.publication_id),
+        CUSTOMER_RANKINGS: rank_accounts(model, frames, features.publication_id),
         CHANNEL_PREFERENCES: channel_preference.preferences(
-            _customers(frame, profiles),
+            _customers(accounts, profiles),
             engagement,
             channels=list(lender.channels),
             features_publication_id=features.publication_id,
@@ -107,8 +108,9 @@ def _read(
     return read_table(lake, features, feature_contract(lake, name), day, columns)
 
 
-def _customers(frame: pa.Table, profiles: pa.Table) -> pa.Table:
+def _customers(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
     """Customers with an open account, and their country."""
     key = ["lender_id", "customer_id", "as_of_date"]
-    ranked = frame.select(key).group_by(key).aggregate([])
+    is_open = pc.equal(accounts.column("account_status"), "open")
+    ranked = accounts.select(key).filter(is_open).group_by(key).aggregate([])
     return ranked.join(profiles.select([*key, "country"]), keys=key, join_type="left outer")

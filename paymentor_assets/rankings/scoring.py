@@ -6,6 +6,8 @@ nor the other accounts of the day can change a bit of it. Only the rank compares
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -20,55 +22,54 @@ from paymentor_assets.rankings.tables import CUSTOMER_RANKINGS
 from resources.errors import ContractError
 from resources.lakehouse import MONEY
 
-#: Bounds the memory of encoding and of contributions.
-BATCH_ROWS = 100_000
+#: Bounds the memory of encoding and of contributions: a linear member's matrix is 3 KB a row.
+BATCH_ROWS = 20_000
+_KEPT = (
+    "lender_id", "account_id", "as_of_date", "customer_id", "account_currency", "is_delinquent",
+)  # fmt: skip
+_SCORES = ("paid_7d", "paid_30d", "recovered_share_30d")
 
 
-def rank_accounts(model: ApprovedModel, frame: pa.Table, features_publication_id: str) -> pa.Table:
+def rank_accounts(
+    model: ApprovedModel, frames: Iterable[pa.Table], features_publication_id: str
+) -> pa.Table:
     """Score and rank all rows of one lender and day; rows of decisions.customer_rankings.
 
-    `frame` as from `models.feature_frame.build`. Rank 1 has the highest probability of a payment
-    within 30 days, then within 7, then the higher expected share, then the smaller account id.
+    `frames` as from `models.feature_frame.batches`, one or more; of each only the scores are kept.
+    Rank 1 has the highest probability of a payment within 30 days, then within 7, then the higher
+    expected share, then the smaller account id.
 
     Raises ContractError naming family, version and column for a frame the model cannot read.
     """
     approval = model.approval
     try:
-        scores = predict(model.artefact, frame)
-        reasons = _reasons_of_delinquent(model.artefact, frame)
+        scored = pa.concat_tables(_scored(model.artefact, frame) for frame in frames)
     except ContractError as error:
         raise ContractError(f"Version {approval.version} of {error}") from error
-    rows = frame.num_rows
-    columns = {
-        "lender_id": frame.column("lender_id"),
-        "account_id": frame.column("account_id"),
-        "as_of_date": frame.column("as_of_date"),
-        "customer_id": frame.column("customer_id"),
-        "currency": frame.column("account_currency"),
-        "p_pay_7d": pa.array(scores["paid_7d"]),
-        "p_pay_30d": pa.array(scores["paid_30d"]),
-        "expected_recovery": expected_recovery(frame, scores["recovered_share_30d"]),
-        "rank": pa.array(ranks(scores, frame.column("account_id")), pa.int32()),
-        "is_delinquent": frame.column("is_delinquent"),
+    rows = scored.num_rows
+    by_target = {name: scored.column(name).to_numpy() for name in _SCORES}
+    further: dict[str, pa.Array] = {
+        "rank": pa.array(ranks(by_target, scored.column("account_id")), pa.int32()),
         "model_name": pa.repeat(approval.family, rows),
         "model_version": pa.repeat(str(approval.version), rows),
         "model_artefact_sha256": pa.repeat(approval.artefact_sha256, rows),
-        "reason_codes": reasons,
         "features_publication_id": pa.repeat(features_publication_id, rows),
     }
-    return pa.table(columns).select(CUSTOMER_RANKINGS.column_names).cast(CUSTOMER_RANKINGS.schema)
+    named = {
+        "currency": scored.column("account_currency"),
+        "p_pay_7d": scored.column("paid_7d"),
+        "p_pay_30d": scored.column("paid_30d"),
+    }
+    kept = {name: scored.column(name) for name in scored.column_names}
+    columns = {**kept, **named, **further}
+    return pa.table({name: columns[name] for name in CUSTOMER_RANKINGS.column_names}).cast(
+        CUSTOMER_RANKINGS.schema
+    )
 
 
-def predict(
-    artefact: ModelArtefact, frame: pa.Table, batch_rows: int = BATCH_ROWS
-) -> dict[str, Floats]:
+def predict(artefact: ModelArtefact, frame: pa.Table) -> dict[str, Floats]:
     """Predictions of every target, shape (rows,), by target name."""
-    parts: dict[str, list[Floats]] = {name: [] for name in artefact.targets}
-    for start in range(0, max(frame.num_rows, 1), batch_rows):
-        predicted = artefact.predict(_features(artefact, frame.slice(start, batch_rows)))
-        for name, values in predicted.items():
-            parts[name].append(values)
-    return {name: np.concatenate(found) for name, found in parts.items()}
+    return artefact.predict(_features(artefact, frame))
 
 
 def expected_recovery(frame: pa.Table, share: Floats) -> pa.Array:
@@ -79,30 +80,38 @@ def expected_recovery(frame: pa.Table, share: Floats) -> pa.Array:
     return pa.array(amount).cast(MONEY)
 
 
-def ranks(scores: dict[str, Floats], account_ids: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+def ranks(scores: Mapping[str, Floats], account_ids: pa.ChunkedArray) -> npt.NDArray[np.int32]:
     """1 to n without ties, shape (rows,)."""
-    order = np.lexsort(
-        (
-            account_ids.to_numpy().astype(str),
-            -scores["recovered_share_30d"],
-            -scores["paid_7d"],
-            -scores["paid_30d"],
+    by_id = pc.sort_indices(account_ids).to_numpy()
+    # lexsort is stable: equal scores stay in the order of their ids.
+    order = by_id[
+        np.lexsort(
+            (
+                -scores["recovered_share_30d"][by_id],
+                -scores["paid_7d"][by_id],
+                -scores["paid_30d"][by_id],
+            )
         )
-    )
+    ]
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(1, len(order) + 1, dtype=np.int32)
     return rank
 
 
+def _scored(artefact: ModelArtefact, frame: pa.Table) -> pa.Table:
+    """Keys, scores and reasons of a frame's rows."""
+    scores = predict(artefact, frame)
+    columns = {name: frame.column(name) for name in _KEPT}
+    columns |= {name: pa.array(scores[name]) for name in _SCORES}
+    columns["expected_recovery"] = expected_recovery(frame, scores["recovered_share_30d"])
+    columns["reason_codes"] = _reasons_of_delinquent(artefact, frame)
+    return pa.table(columns)
+
+
 def _reasons_of_delinquent(artefact: ModelArtefact, frame: pa.Table) -> pa.Array:
     is_delinquent = frame.column("is_delinquent").to_numpy()
     delinquent = frame.filter(pa.array(is_delinquent))
-    reasons = pa.concat_arrays(
-        [
-            reason_codes(artefact, _features(artefact, delinquent.slice(start, BATCH_ROWS)))
-            for start in range(0, max(delinquent.num_rows, 1), BATCH_ROWS)
-        ]
-    )
+    reasons = reason_codes(artefact, _features(artefact, delinquent))
     position = np.cumsum(is_delinquent) - 1
     return reasons.take(pa.array(position, mask=~is_delinquent))
 

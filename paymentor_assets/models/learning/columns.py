@@ -191,6 +191,8 @@ def _numbers(family: str, given: pd.Series[Any]) -> Floats:
 
 def as_floats(given: pd.Series[Any]) -> Floats:
     """Numbers of any pandas type as float64 with NaN for missing, shape (rows,)."""
+    if given.dtype == np.float64:
+        return given.to_numpy()
     return np.asarray(
         given.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64
     )
@@ -206,9 +208,13 @@ def _codes(family: str, given: pd.Series[Any], levels: Sequence[str]) -> Codes:
             f"{family}: column {given.name!r} holds {given.dtype} values; the model was trained on "
             "text. Mend the feature's type."
         )
+    # Each different text is looked up once: half of the cost of scoring was one lookup a row.
+    text = given if isinstance(given.dtype, pd.StringDtype) else given.astype(str)
+    position, different = pd.factorize(text)
     known = {level: code for code, level in enumerate(levels)}
-    found = given.astype(str).map(known).fillna(len(levels)).to_numpy(dtype=np.int64)
-    return np.where(is_missing, MISSING, found).astype(np.int64)
+    # The last is what position -1, a missing value, points at.
+    found = np.array([*(known.get(str(level), len(levels)) for level in different), MISSING])
+    return np.where(is_missing, MISSING, found[position]).astype(np.int64)
 
 
 def _listed(names: Sequence[object]) -> str:
