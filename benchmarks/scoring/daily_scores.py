@@ -4,7 +4,8 @@ The bare side reads the same columns of the same snapshots, runs XGBoost's `inpl
 same three boosters over a float32 matrix that lies ready, and appends the finished rows. All else
 is the platform's: the hash and approval of the model, the join, the features, the checks of every
 column, encoding, calibration, ranks, the digest of the rows, and the publication. Nobody is
-delinquent there, for a reason code costs more than a score: those are measured apart.
+delinquent there, for a reason code costs more than a score: those are measured apart. So are the
+channel preferences, which the same stage publishes and no booster makes.
 
     python -m benchmarks.scoring.daily_scores [--accounts 1000000 2000000] [--rounds 2]
 """
@@ -15,11 +16,12 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import xgboost
 
 from benchmarks.features.synthetic_lake import DAY, LENDER, RUN
@@ -36,7 +38,7 @@ from paymentor_assets.rankings import daily
 from paymentor_assets.rankings.reason_codes import reason_codes
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
 from paymentor_assets.settings import Settings
-from resources.lakehouse import Lakehouse
+from resources.lakehouse import Lakehouse, TableContract
 from resources.registry import ModelRegistry
 
 MODULE = "benchmarks.scoring.daily_scores"
@@ -70,15 +72,38 @@ def make(home: Path, accounts: int) -> None:
 def platform(home: Path, accounts: int) -> None:
     """The platform's own: read, score, publish."""
     lake, registry = lake_of(home), registry_of(home)
-    # What an earlier round published is withdrawn, for a day that stands is not written again.
-    nothing = {t: t.schema.empty_table() for t in (CUSTOMER_RANKINGS, CHANNEL_PREFERENCES)}
-    publish_days(
-        lake, stage=daily.STAGE, lender_id=LENDER.lender_id, days=[DAY], tables=nothing, inputs=[],
-        run=RUN,
-    )  # fmt: skip
-    report(lambda: daily.rank_day(lake, registry, LENDER, DAY, RUN))
+
+    def score() -> None:
+        model = load_approved(lake, registry, customer_ranking.FAMILY)
+        features = require(lake, FEATURES_STAGE, LENDER.lender_id, DAY)
+        publish(lake, {CUSTOMER_RANKINGS: daily.rankings_of(lake, model, features, DAY)})
+
+    # What an earlier part published is withdrawn, for a day that stands is not written again.
+    withdraw(lake)
+    report(score)
     found = lake.scan(CUSTOMER_RANKINGS.name, columns=("p_pay_30d",)).column(0)
     assert len(found) == accounts and len(found.unique()) > 100
+
+
+def with_preferences(home: Path, accounts: int) -> None:
+    """The whole stage: the same, and each customer's channels by the estimator."""
+    lake, registry = lake_of(home), registry_of(home)
+    withdraw(lake)
+    report(lambda: daily.rank_day(lake, registry, LENDER, DAY, RUN))
+
+
+def withdraw(lake: Lakehouse) -> None:
+    """Publish a day without rows."""
+    tables = (CUSTOMER_RANKINGS, CHANNEL_PREFERENCES)
+    publish(lake, {table: table.schema.empty_table() for table in tables})
+
+
+def publish(lake: Lakehouse, tables: Mapping[TableContract, pa.Table]) -> None:
+    """Publish the day."""
+    publish_days(
+        lake, stage=daily.STAGE, lender_id=LENDER.lender_id, days=[DAY], tables=tables, inputs=[],
+        run=RUN,
+    )  # fmt: skip
 
 
 def read(home: Path, accounts: int) -> None:
@@ -134,7 +159,7 @@ def features_of_some() -> pd.DataFrame:
 
 PARTS: dict[str, Callable[[Path, int], None]] = {
     "make": make, "platform": platform, "read": read, "predict": predict, "write": write,
-    "reasons": reasons,
+    "with_preferences": with_preferences, "reasons": reasons,
 }  # fmt: skip
 
 
@@ -166,6 +191,7 @@ def said(accounts: int, day: dict[str, Measurement]) -> str:
         f"{row('Iceberg read, bare', day['read'])}\n"
         f"{row('`inplace_predict`, bare', day['predict'])}\n"
         f"{row('Iceberg append, bare', day['write'])}\n"
+        f"{row('the platform, channel preferences too', day['with_preferences'])}\n"
         f"{row(f'reason codes of {EXPLAINED:,} accounts', day['reasons'])}\n\n"
         f"The platform costs **{through.cpu_seconds / bare:.2f}x** the CPU of the three bare steps "
         f"(goal {GOAL}x), {through.cpu_seconds / accounts * 1e6:.0f} µs an account, at a peak of "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
 from paymentor_assets.models.families import customer_ranking as family
@@ -30,6 +31,8 @@ KEYS = (
     "outstanding_amount",
 )
 
+#: Accounts of a day that are joined at a time; each join costs 0.1 s beside its rows.
+JOINED_ROWS = 100_000
 _ACCOUNT_COLUMNS = (
     "lender_id",
     "account_id",
@@ -68,50 +71,47 @@ def build(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
 
     Raises ContractError naming the columns that are missing.
     """
-    sql = f"{_frame_sql(accounts, profiles)} ORDER BY a.lender_id, a.as_of_date, a.account_id"
-    with connect() as con:
-        con.register("accounts", accounts)
-        con.register("profiles", profiles)
-        return con.execute(sql).to_arrow_table()
-
-
-def batches(accounts: pa.Table, profiles: pa.Table, rows: int) -> Iterator[pa.Table]:
-    """The rows of `build` in no order, at most `rows` at a time: the whole is never in memory.
-
-    Gives at least one batch, which is empty when no account is open.
-    """
-    sql = _frame_sql(accounts, profiles)
-    with connect() as con:
-        con.register("accounts", accounts)
-        con.register("profiles", profiles)
-        reader = con.execute(sql).to_arrow_reader(rows)
-        is_empty = True
-        for batch in reader:
-            is_empty = False
-            yield pa.Table.from_batches([batch])
-        if is_empty:
-            yield reader.schema.empty_table()
-
-
-def _frame_sql(accounts: pa.Table, profiles: pa.Table) -> str:
-    """SELECT of the frame from the relations `accounts` and `profiles`, after a look at both."""
     _require(accounts, account_columns(), "features.account_features")
     _require(profiles, profile_columns(), "features.customer_profile")
     items = ",\n".join(feature.expression for feature in family.FEATURES)
     profile = profile_as_seen_sql(
         "profiles", profile_columns(), family.AA_PURPOSE, tagged=aa_columns()
     )
-    return f"""
-        SELECT a.lender_id, a.account_id, a.customer_id, a.as_of_date,
-               a.currency AS account_currency,
-               coalesce(a.is_delinquent, false) AS is_delinquent,
-               CAST({family.DUE_30D} AS DECIMAL(18, 2)) AS due_30d,
-               CAST(a.outstanding_amount AS DECIMAL(18, 2)) AS outstanding_amount,
-               {items}
-        FROM accounts AS a
-        LEFT JOIN ({profile}) AS p USING (lender_id, customer_id, as_of_date)
-        WHERE a.account_status = 'open'
-        """
+    with connect() as con:
+        con.register("accounts", accounts)
+        con.register("profiles", profiles)
+        frame = con.execute(
+            f"""
+            SELECT a.lender_id, a.account_id, a.customer_id, a.as_of_date,
+                   a.currency AS account_currency,
+                   coalesce(a.is_delinquent, false) AS is_delinquent,
+                   CAST({family.DUE_30D} AS DECIMAL(18, 2)) AS due_30d,
+                   CAST(a.outstanding_amount AS DECIMAL(18, 2)) AS outstanding_amount,
+                   {items}
+            FROM accounts AS a
+            LEFT JOIN ({profile}) AS p USING (lender_id, customer_id, as_of_date)
+            WHERE a.account_status = 'open'
+            ORDER BY a.lender_id, a.as_of_date, a.account_id
+            """
+        ).to_arrow_table()
+    return frame
+
+
+def batches(accounts: pa.Table, profiles: pa.Table, rows: int) -> Iterator[pa.Table]:
+    """What `build` makes of one lender's day, in frames of at most `rows` accounts.
+
+    At least one frame, which is empty when no account is open. The frame is never in memory whole,
+    nor is a join, which would hold both sides a second time.
+    """
+    _require(accounts, account_columns(), "features.account_features")
+    _require(profiles, profile_columns(), "features.customer_profile")
+    customers = profiles.column("customer_id").combine_chunks()
+    place = pc.index_in(accounts.column("customer_id"), customers)
+    for start in range(0, max(accounts.num_rows, 1), JOINED_ROWS):
+        theirs = place.slice(start, JOINED_ROWS).unique().drop_null()
+        frame = build(accounts.slice(start, JOINED_ROWS), profiles.take(theirs))
+        for at in range(0, max(frame.num_rows, 1), rows):
+            yield frame.slice(at, rows)
 
 
 def customer_columns(spec: FamilySpec) -> list[str]:

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from paymentor_assets.models.artefact import ModelArtefact
+from paymentor_assets.models.day_reader import DayReader
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.rankings.reason_codes import reason_codes
@@ -42,8 +41,10 @@ def rank_accounts(
     Raises ContractError naming family, version and column for a frame the model cannot read.
     """
     approval = model.approval
+    reader = DayReader(model.artefact)
     try:
-        scored = pa.concat_tables(_scored(model.artefact, frame) for frame in frames)
+        scored = pa.concat_tables(_scored(reader, frame) for frame in frames)
+        reader.check()
     except ContractError as error:
         raise ContractError(f"Version {approval.version} of {error}") from error
     rows = scored.num_rows
@@ -65,11 +66,6 @@ def rank_accounts(
     return pa.table({name: columns[name] for name in CUSTOMER_RANKINGS.column_names}).cast(
         CUSTOMER_RANKINGS.schema
     )
-
-
-def predict(artefact: ModelArtefact, frame: pa.Table) -> dict[str, Floats]:
-    """Predictions of every target, shape (rows,), by target name."""
-    return artefact.predict(_features(artefact, frame))
 
 
 def expected_recovery(frame: pa.Table, share: Floats) -> pa.Array:
@@ -98,26 +94,17 @@ def ranks(scores: Mapping[str, Floats], account_ids: pa.ChunkedArray) -> npt.NDA
     return rank
 
 
-def _scored(artefact: ModelArtefact, frame: pa.Table) -> pa.Table:
+def _scored(reader: DayReader, frame: pa.Table) -> pa.Table:
     """Keys, scores and reasons of a frame's rows."""
-    scores = predict(artefact, frame)
-    columns = {name: frame.column(name) for name in _KEPT}
+    features = reader.features(frame)
+    scores = reader.of_parts.predict(features)
+    # Copied, for one column that DuckDB gave would keep all of its frame in memory.
+    kept = frame.select(_KEPT).take(pa.array(np.arange(frame.num_rows)))
+    columns = {name: kept.column(name) for name in _KEPT}
     columns |= {name: pa.array(scores[name]) for name in _SCORES}
     columns["expected_recovery"] = expected_recovery(frame, scores["recovered_share_30d"])
-    columns["reason_codes"] = _reasons_of_delinquent(artefact, frame)
-    return pa.table(columns)
-
-
-def _reasons_of_delinquent(artefact: ModelArtefact, frame: pa.Table) -> pa.Array:
     is_delinquent = frame.column("is_delinquent").to_numpy()
-    delinquent = frame.filter(pa.array(is_delinquent))
-    reasons = reason_codes(artefact, _features(artefact, delinquent))
+    reasons = reason_codes(reader.of_parts, features[is_delinquent])
     position = np.cumsum(is_delinquent) - 1
-    return reasons.take(pa.array(position, mask=~is_delinquent))
-
-
-def _features(artefact: ModelArtefact, frame: pa.Table) -> pd.DataFrame:
-    """The frame's columns that the model may know; what it needs and lacks is its own to refuse."""
-    known = [name for name in artefact.phrases if name in frame.column_names]
-    features: pd.DataFrame = frame.select(known).to_pandas()
-    return features
+    columns["reason_codes"] = reasons.take(pa.array(position, mask=~is_delinquent))
+    return pa.table(columns)

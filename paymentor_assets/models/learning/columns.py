@@ -8,8 +8,8 @@ column that is suddenly empty are not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,16 @@ class Schema:
             if len(frame) and is_missing.all():
                 self._refuse_if_improbable(column, len(frame))
         return values
+
+    def of_parts(self) -> Schema:
+        """The same columns for frames that are parts of a whole: one may be empty in a part."""
+        return replace(self, columns=tuple(replace(c, missing_share=1.0) for c in self.columns))
+
+    def check_filled(self, filled: Collection[str], rows: int) -> None:
+        """ContractError for a column that none of `rows` rows has `filled`, though training had."""
+        for column in self.columns:
+            if column.name not in filled:
+                self._refuse_if_improbable(column, rows)
 
     def _refuse_if_improbable(self, column: Column, rows: int) -> None:
         # One row without a value is an ordinary row; a thousand are a broken feed.
