@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from paymentor_assets.audit.publications import Publication, newest, read_table
+from paymentor_assets.models import feature_frame
 from paymentor_assets.models import registry as models
+from paymentor_assets.rankings import daily
 from paymentor_assets.rankings.checks import check_day
 from paymentor_assets.rankings.daily import rank_day
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
@@ -59,6 +62,17 @@ def test_ranking_a_day_again_commits_nothing(ready: ModelLender) -> None:
     assert not again.is_new
     assert again.publication_id == first.publication_id
     assert [ready.lake.head(name) for name in first.tables] == heads
+
+
+def test_a_day_cut_otherwise_ranks_alike(
+    ready: ModelLender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _rank(ready)
+    monkeypatch.setattr(daily, "BATCH_ROWS", 7)
+    monkeypatch.setattr(feature_frame, "JOINED_ROWS", 17)
+    with threadpool_limits(1):
+        again = _rank(ready)
+    assert not again.is_new and again.publication_id == first.publication_id
 
 
 def test_an_account_that_left_leaves_no_ranking(ready: ModelLender) -> None:

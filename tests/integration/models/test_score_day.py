@@ -93,6 +93,7 @@ def _score(place: ModelLender, sealed: tuple[date, ...] = ()) -> Publication | N
 def _materialize(place: ModelLender) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [dg.AssetSpec(["features", "customer_profile"]), dg.AssetSpec(APPROVALS),
+         dg.AssetSpec(["features", "channel_engagement"]),
          dg.AssetSpec(["raw", "clickstream_events"]), score_assets.scores],
         selection=[score_assets.scores],
         partition_key=DAY.isoformat(),
@@ -103,7 +104,7 @@ def _materialize(place: ModelLender) -> dg.ExecuteInProcessResult:
     )  # fmt: skip
 
 
-def test_all_four_are_published_and_again_commits_nothing(ready: ModelLender) -> None:
+def test_all_families_are_published_and_again_commits_nothing(ready: ModelLender) -> None:
     _take_in_visits(ready)
     _approve(ready, *TABLES)
     publication = _score(ready)
@@ -138,8 +139,9 @@ def test_without_approval_nothing_is_published_and_it_is_said(ready: ModelLender
         for event in result.get_asset_materialization_events()
     }
     assert len(shown) == len(TABLES)
-    said = shown[OFFERS]["not_scored"].value
-    assert said == "no approved version of offer_propensity; nothing was scored"
+    for family, table in TABLES.items():
+        said = shown[table.name.split(".")[1]]["not_scored"].value
+        assert said == f"no approved version of {family}; nothing was scored"
     assert newest(ready.lake, STAGE, LENDER) is None
 
 
@@ -233,7 +235,7 @@ def test_visits_known_after_the_cutoff_do_not_count(ready: ModelLender) -> None:
 
 
 def test_small_batches_score_alike(ready: ModelLender, monkeypatch: pytest.MonkeyPatch) -> None:
-    _approve(ready, "customer_segmentation", "income_imputation", OFFERS)
+    _approve(ready, "customer_segmentation", "income_imputation", OFFERS, "channel_preference")
     whole = _score(ready)
     monkeypatch.setattr(family_scores, "BATCH_CUSTOMERS", 17)
     assert whole is not None

@@ -54,6 +54,18 @@ def test_a_frame_the_model_cannot_read_names_version_and_column() -> None:
         _ranked(empty)
 
 
+def test_a_part_may_lack_what_the_day_has_and_the_day_may_not() -> None:
+    frame = trained_model.last_day_frame()
+    position = frame.schema.get_field_index("days_past_due")
+    none = pa.nulls(frame.num_rows, pa.float64())
+    empty = frame.set_column(position, "days_past_due", none)
+    half = frame.num_rows // 2
+    lacking, having = empty.slice(0, half), frame.slice(half)
+    assert _ranked(lacking, having).equals(_ranked(pa.concat_tables([lacking, having])))
+    with pytest.raises(ContractError, match=rf"'days_past_due' is empty in all {frame.num_rows} "):
+        _ranked(lacking, empty.slice(half))
+
+
 def test_a_score_does_not_depend_on_the_other_accounts(ranked: pa.Table) -> None:
     some = trained_model.last_day_frame().slice(10, 5)
     alone = _ranked(some)
