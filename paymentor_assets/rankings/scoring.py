@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from paymentor_assets.models.artefact import ModelArtefact
 from paymentor_assets.models.day_reader import DayReader
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.registry import ApprovedModel
@@ -66,6 +67,17 @@ def rank_accounts(
     return pa.table({name: columns[name] for name in CUSTOMER_RANKINGS.column_names}).cast(
         CUSTOMER_RANKINGS.schema
     )
+
+
+def predict(artefact: ModelArtefact, frame: pa.Table) -> dict[str, Floats]:
+    """Predictions of every target over a whole frame, shape (rows,), by target name."""
+    reader = DayReader(artefact)
+    parts = [
+        reader.of_parts.predict(reader.features(frame.slice(start, BATCH_ROWS)))
+        for start in range(0, max(frame.num_rows, 1), BATCH_ROWS)
+    ]
+    reader.check()
+    return {name: np.concatenate([part[name] for part in parts]) for name in artefact.targets}
 
 
 def expected_recovery(frame: pa.Table, share: Floats) -> pa.Array:
