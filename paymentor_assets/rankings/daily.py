@@ -11,7 +11,6 @@ from paymentor_assets.audit.publications import (
     Publication,
     RunInfo,
     publish_days,
-    read_table,
     require,
 )
 from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
@@ -19,7 +18,7 @@ from paymentor_assets.lenders import Lender
 from paymentor_assets.models import feature_frame
 from paymentor_assets.models.families import customer_ranking as family
 from paymentor_assets.models.registry import ApprovedModel, load_approved
-from paymentor_assets.models.training_extract import FEATURES_STAGE, feature_contract
+from paymentor_assets.models.training_extract import FEATURES_STAGE, read_features
 from paymentor_assets.rankings import channel_preference
 from paymentor_assets.rankings.scoring import BATCH_ROWS, rank_accounts
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
@@ -82,7 +81,7 @@ def rankings_of(
 ) -> pa.Table:
     """Rows of decisions.customer_rankings of a published day of features, scored by `model`."""
     accounts, profiles = (
-        _read(lake, features, name, day, columns)
+        read_features(lake, features, name, day, columns)
         for name, columns in (
             ("features.account_features", feature_frame.account_columns()),
             ("features.customer_profile", feature_frame.profile_columns()),
@@ -97,18 +96,12 @@ def _preferences(
 ) -> pa.Table:
     """Of the customers with an open account, who are those of the rankings."""
     key = ["lender_id", "customer_id", "as_of_date"]
-    countries = _read(lake, features, "features.customer_profile", day, [*key, "country"])
+    countries = read_features(lake, features, "features.customer_profile", day, [*key, "country"])
     customers = rankings.select(key).group_by(key).aggregate([])
     engagement = channel_preference.engagement_columns()
     return channel_preference.preferences(
         customers.join(countries, keys=key, join_type="left outer"),
-        _read(lake, features, "features.channel_engagement", day, engagement),
+        read_features(lake, features, "features.channel_engagement", day, engagement),
         channels=list(lender.channels),
         features_publication_id=features.publication_id,
     )
-
-
-def _read(
-    lake: Lakehouse, features: Publication, name: str, day: date, columns: list[str]
-) -> pa.Table:
-    return read_table(lake, features, feature_contract(lake, name), day, columns)

@@ -18,7 +18,6 @@ from paymentor_assets.audit.publications import (
     RunInfo,
     newest,
     publish_days,
-    read_table,
     require,
 )
 from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
@@ -37,7 +36,7 @@ from paymentor_assets.models.training_extract import (
     FEATURES_STAGE,
     INGESTION_STAGE,
     events_known_before,
-    feature_contract,
+    read_features,
 )
 from paymentor_assets.models.training_rows import CLICKS, profile_columns
 from paymentor_assets.rankings import family_rows
@@ -111,13 +110,15 @@ def score_day(
     if not models and not withdrawn:
         return None
     features = require(lake, FEATURES_STAGE, lender.lender_id, day)
-    profiles = _read(lake, features, "features.customer_profile", day, profile_columns())
+    profiles = read_features(lake, features, "features.customer_profile", day, profile_columns())
     tables = {table: table.schema.empty_table() for table in withdrawn}
     for family, model in models.items():
         try:
             rows = _rows(lake, model, lender, features, day, profiles)
         except ContractError as error:
-            raise ContractError(f"Version {model.version} of {error}") from error
+            raise ContractError(
+                f"{family} version {model.version} cannot score: {error}"
+            ) from error
         tables[TABLES[family]] = _signed(TABLES[family], rows, model, features.publication_id)
     refuse_changes_of_sealed_days(
         lake, {day} & set(sealed), stage=STAGE, lender_id=lender.lender_id, tables=tables
@@ -154,7 +155,7 @@ def _rows(
             return family_rows.affinities(reader, profiles, clicks)
         case channel_preference.FAMILY:
             columns = feature_frame.engagement_columns(channel_preference.SPEC)
-            engagement = _read(lake, features, "features.channel_engagement", day, columns)
+            engagement = read_features(lake, features, "features.channel_engagement", day, columns)
             score = partial(
                 family_rows.engagements, reader, engagement=engagement, channels=channels
             )
@@ -170,12 +171,6 @@ def _rows(
     )
     reader.check()
     return rows
-
-
-def _read(
-    lake: Lakehouse, features: Publication, name: str, day: date, columns: list[str]
-) -> pa.Table:
-    return read_table(lake, features, feature_contract(lake, name), day, columns)
 
 
 def _signed(

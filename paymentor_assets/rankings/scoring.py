@@ -47,7 +47,9 @@ def rank_accounts(
         scored = pa.concat_tables(_scored(reader, frame) for frame in frames)
         reader.check()
     except ContractError as error:
-        raise ContractError(f"Version {approval.version} of {error}") from error
+        raise ContractError(
+            f"{approval.family} version {approval.version} cannot score: {error}"
+        ) from error
     rows = scored.num_rows
     by_target = {name: scored.column(name).to_numpy() for name in _SCORES}
     further: dict[str, pa.Array] = {

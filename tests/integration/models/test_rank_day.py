@@ -15,7 +15,7 @@ from paymentor_assets.rankings.checks import check_day
 from paymentor_assets.rankings.daily import rank_day
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
 from resources.crash_points import SimulatedCrash, armed
-from resources.errors import ApprovalError, NoApprovedModel, PublicationError
+from resources.errors import ApprovalError, ContractError, NoApprovedModel, PublicationError
 from tests.integration.models.conftest import Register
 from tests.support.feature_days import LENDER
 from tests.support.model_lender import CLOCK, RUN, ModelLender, publish_features
@@ -104,9 +104,23 @@ def test_nothing_unapproved_scores(place: ModelLender, register: Register) -> No
 def test_nothing_altered_scores(ready: ModelLender) -> None:
     version = ready.registry.version(FAMILY, 1)
     (ready.registry.artefact_dir(version) / "paid_7d" / "scorer.json").write_bytes(b"")
-    with pytest.raises(ApprovalError, match="altered"):
+    with pytest.raises(ApprovalError, match="customer_ranking version 1 was altered"):
         _rank(ready)
     assert newest(ready.lake, "rankings", LENDER) is None
+
+
+def test_features_without_what_the_model_reads_are_refused(
+    place: ModelLender, register: Register
+) -> None:
+    publish_features(place, [DAY], customers=20, lacking="days_past_due")
+    register()
+    models.approve(
+        place.lake, place.registry, place.store, family=FAMILY, actor="officer", reason="good",
+        clock=CLOCK,
+    )  # fmt: skip
+    with pytest.raises(ContractError, match=r"customer_ranking version 1 .* days_past_due"):
+        _rank(place)
+    assert newest(place.lake, "rankings", LENDER) is None
 
 
 def test_a_newly_approved_version_scores_by_itself(ready: ModelLender, register: Register) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
@@ -10,14 +11,14 @@ import pytest
 
 from paymentor_assets.audit.publications import Publication, newest, publish_heads, read_table
 from paymentor_assets.ingestion.contracts.tables import raw_tables
-from paymentor_assets.models import artefact
+from paymentor_assets.models import approvals, artefact
 from paymentor_assets.models import registry as models
 from paymentor_assets.models.assets import APPROVALS
 from paymentor_assets.rankings import family_scores, score_assets
 from paymentor_assets.rankings.family_scores import STAGE, TABLES, approved_models, score_day
 from paymentor_assets.rankings.score_checks import violations
 from paymentor_assets.rankings.tables import AFFINITY_INDEX, OFFER_PROPENSITY
-from resources.errors import ApprovalError, PublicationError, SealedDayError
+from resources.errors import ApprovalError, ContractError, PublicationError, SealedDayError
 from tests.support import family_models, lender_events
 from tests.support.feature_days import LENDER
 from tests.support.model_lender import CLOCK, RUN, ModelLender, publish_features
@@ -203,7 +204,35 @@ def test_nothing_altered_scores(ready: ModelLender) -> None:
     _approve(ready, OFFERS)
     folder = ready.registry.artefact_dir(ready.registry.version(OFFERS, 1))
     (folder / "note.txt").write_text("altered")
-    with pytest.raises(ApprovalError, match="altered"):
+    with pytest.raises(ApprovalError, match="offer_propensity version 1 was altered"):
+        _score(ready)
+    assert newest(ready.lake, STAGE, LENDER) is None
+
+
+@pytest.mark.parametrize(
+    ("family", "column"),
+    [
+        ("customer_segmentation", "utilisation"),
+        ("income_imputation", "employment_type"),
+        ("offer_propensity", "campaign_offers_180d"),
+        ("channel_preference", "attempts_180d"),
+    ],
+)
+def test_features_without_what_a_family_reads_are_refused(
+    place: ModelLender, family: str, column: str
+) -> None:
+    publish_features(place, [DAY], customers=20, lacking=column)
+    _approve(place, family)
+    with pytest.raises(ContractError, match=rf"^{family} version 1 .* lacks {column}"):
+        _score(place)
+    assert newest(place.lake, STAGE, LENDER) is None
+
+
+def test_an_approval_of_a_version_that_is_not_there_scores_nothing(ready: ModelLender) -> None:
+    _approve(ready, OFFERS)
+    approved = models.approved_version(ready.lake, OFFERS)
+    approvals.append(ready.lake, [replace(approved, version=2)])
+    with pytest.raises(ApprovalError, match="offer_propensity version 2 is approved but gone"):
         _score(ready)
     assert newest(ready.lake, STAGE, LENDER) is None
 
