@@ -155,7 +155,7 @@ def ranks(row: Any, channel: Any, p_engage: Any) -> npt.NDArray[np.int64]:
     scored = pd.DataFrame({"row": row, "channel": channel, "p_engage": p_engage})
     ordered = scored.sort_values(["row", "p_engage", "channel"], ascending=[True, False, True])
     place = ordered.groupby("row").cumcount().sort_index() + 1
-    return place.to_numpy(dtype=np.int64)
+    return np.asarray(place, dtype=np.int64)
 
 
 def _weighted(sample_weight: Any, propensity: Any, rows: int) -> Floats | None:
