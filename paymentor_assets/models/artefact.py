@@ -8,8 +8,8 @@ on when or where it was made: the same rows, seed and code give the same hash.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,27 @@ class ModelArtefact:
         outcomes.
         """
         return {name: self.learned(name).predict(X).round(DECIMALS) for name in self.targets}
+
+    def of_parts(self) -> ModelArtefact:
+        """The same models for frames that are parts of a day: a column may be empty in one.
+
+        `check_filled` looks at the whole afterwards (see `models.day_reader`).
+        """
+        return replace(
+            self,
+            targets={
+                name: fitted
+                if isinstance(fitted, Affinity)
+                else replace(fitted, schema=fitted.schema.of_parts())
+                for name, fitted in self.targets.items()
+            },
+        )
+
+    def check_filled(self, filled: Collection[str], rows: int) -> None:
+        """ContractError for a column not `filled` in any of a day's `rows` but in training."""
+        for fitted in self.targets.values():
+            if not isinstance(fitted, Affinity):
+                fitted.schema.check_filled(filled, rows)
 
     def digest(self) -> str:
         """SHA-256 over the digests of the fitted models: equal for models that predict alike."""

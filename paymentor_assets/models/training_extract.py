@@ -62,6 +62,18 @@ def feature_contract(lake: Lakehouse, name: str) -> TableContract:
     return TableContract(name=name, schema=schema, key=_FEATURE_KEYS[name], description=name)
 
 
+def read_features(
+    lake: Lakehouse, features: Publication, name: str, day: date, columns: Sequence[str]
+) -> pa.Table:
+    """Those of `columns` that a published features table has; whoever reads one refuses the rest.
+
+    So the refusal names who reads the column, and why it is needed.
+    """
+    contract = feature_contract(lake, name)
+    known = [column for column in columns if column in contract.column_names]
+    return read_table(lake, features, contract, day, known)
+
+
 def extract(
     lake: Lakehouse,
     development_lake: Lakehouse,

@@ -4,7 +4,7 @@ A family says here how its frame of a day is made and scored again, which publis
 watched for their spread, and which of them promise something that later comes true or not. How that
 is measured is the same for all (`monitors`).
 
-Channels are not among them: their estimator is fitted anew every day and learns nothing in advance.
+Channels are not among them: strategies choose by an estimator that is fitted anew every day.
 Segments and incomes promise nothing that could be held against them by the week.
 """
 
@@ -32,7 +32,7 @@ from paymentor_assets.models.families import (
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.training_extract import FEATURES_STAGE, feature_contract
 from paymentor_assets.models.training_rows import profile_columns
-from paymentor_assets.rankings import daily, family_scores, outcomes
+from paymentor_assets.rankings import daily, family_rows, family_scores, outcomes
 from paymentor_assets.rankings.scoring import predict
 from paymentor_assets.rankings.tables import CUSTOMER_RANKINGS
 from resources.lakehouse import Lakehouse, TableContract
@@ -155,7 +155,7 @@ def _accounts(features: FeatureDays, model: ModelArtefact, days: Sequence[date])
 
 def _customers(features: FeatureDays, model: ModelArtefact, days: Sequence[date]) -> Seen:
     profiles = pa.concat_tables(features.customers(day) for day in days)
-    frame = family_scores.frame_of(model.family, profiles)
+    frame = family_rows.frame_of(model.family, profiles)
     return Seen(frame, family_scores.scored_rows(features.lake, model, features.lender, profiles))
 
 
@@ -195,11 +195,11 @@ WATCHED = (
         Watched(
             family,
             family_scores.STAGE,
-            table,
+            family_scores.TABLES[family],
             _customers,
-            _SPREADS[family],
+            spreads,
             _PROMISES.get(family, ()),
         )
-        for family, table in family_scores.TABLES.items()
+        for family, spreads in _SPREADS.items()
     ),
 )

@@ -77,10 +77,18 @@ def model_lender(home: Path) -> ModelLender:
 
 
 def publish_features(
-    place: ModelLender, days: Sequence[date], *, customers: int = 120, seed: int = 1
+    place: ModelLender,
+    days: Sequence[date],
+    *,
+    customers: int = 120,
+    seed: int = 1,
+    lacking: str = "",
 ) -> Published:
-    """Publish invented features of these days, and their outcomes."""
-    tables = feature_tables(customers, days, seed=seed)
+    """Publish invented features of these days, without the column `lacking`, and their outcomes."""
+    tables = {
+        name: table.drop([lacking]) if lacking in table.column_names else table
+        for name, table in feature_tables(customers, days, seed=seed).items()
+    }
     labels = {"features.repayment_labels": tables.pop("features.repayment_labels")}
     return Published(_publish(place, STAGE, days, tables), _publish(place, LABELS, days, labels))
 

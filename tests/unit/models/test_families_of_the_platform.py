@@ -167,6 +167,24 @@ def test_too_few_rows_fail_in_a_sentence(name: str) -> None:
         train(_spec(name), TrainingData(_rows(name).slice(0, 10)))
 
 
+@pytest.mark.parametrize("name", ["customer_ranking", "channel_preference", "offer_propensity"])
+def test_one_outcome_only_fails_in_a_sentence(name: str) -> None:
+    spec, rows = _spec(name), _rows(name)
+    target = spec.targets[0].name
+    never = pc.and_(rows.column(target), False)
+    spoiled = rows.set_column(rows.schema.get_field_index(target), target, never)
+    with pytest.raises(ContractError, match=f"{name} target {target}: .* one class only"):
+        train(spec, TrainingData(spoiled))
+
+
+def test_contacts_that_hardly_anybody_answered_fail_in_a_sentence() -> None:
+    rows = _rows("channel_preference")
+    answered = pa.array(np.arange(rows.num_rows) % 400 == 0)
+    spoiled = rows.set_column(rows.schema.get_field_index("engaged"), "engaged", answered)
+    with pytest.raises(ContractError, match=r"channel_preference target engaged: .* at least 10 "):
+        train(_spec("channel_preference"), TrainingData(spoiled))
+
+
 def test_no_family_reads_a_protected_column() -> None:
     for name in families.NAMES:
         for feature in fair_use.features_of(_spec(name)):
