@@ -18,7 +18,7 @@ from paymentor_assets.compliance.candidate import JUDGED
 from paymentor_assets.compliance.facts import GateFacts
 from paymentor_assets.compliance.gate import evaluate
 from paymentor_assets.compliance.rules import Rulebook
-from tests.support.planning_world import free_facts
+from tests.support.planning_people import free_facts
 
 RULEBOOK = Rulebook.load()
 Row = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The American rules, federal, state and city: what violates each and, one step away, what does not."""
+"""The American rules, federal, state and city: what violates each, and what nearly does."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ from tests.support.gate_rows import (
     permissions,
     statement,
 )
-from tests.support.planning_world import CHANNELS, free_facts
+from tests.support.planning_people import free_facts
+from tests.support.planning_tables import CHANNELS
 
 
 @pytest.mark.parametrize(
