@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 import duckdb
 import numpy as np
 
-from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
-from paymentor_assets.models.families.customer_ranking import AA_PURPOSE
+from paymentor_assets.models import feature_frame
+from paymentor_assets.models.families import customer_ranking
 from tests.real_data import berka, berka_aa, berka_portfolio
 from tests.real_data.berka_source import open_source
 from tests.real_data.model_sets import DataSet
@@ -66,12 +66,11 @@ def _standing(con: duckdb.DuckDBPyConnection) -> None:
 
 @cache
 def loans() -> DataSet:
-    """Terms and cash flow of each loan, as published for its eve, and whether it turned bad.
+    """Terms and features of each loan on its eve, and whether it turned bad, in order of grant.
 
-    Every column of features.customer_profile that rests on bank transactions is taken, as a reader
-    under consent for monitoring sees it, and none is chosen by outcome; one without any value (no
-    narration says so in this bank) is left out, since the families refuse it. Indexed and ordered
-    by loan.
+    The features are those of customer_ranking, by the frame that training and daily scoring use;
+    none is chosen by outcome. One without any value (there is no bureau here) is left out, since
+    the families refuse it. Indexed by loan.
     """
     with TemporaryDirectory() as folder:
         landing = write_applications(berka.source_directory(), Path(folder) / "delivered")
@@ -84,25 +83,23 @@ def _learnable(con: duckdb.DuckDBPyConnection, landing: berka.Landing, folder: P
     files = sorted((file for files in landing.files.values() for file in files), key=known_at)
     house.knows(files, known_at(files[-1]))
     eves = [eve for (eve,) in con.execute("SELECT DISTINCT day FROM standing").fetchall()]
-    for contract, rows in house.marts_of(eves).items():
-        con.register(contract.name.split(".")[1], rows)
-    cashflow = sorted(aa_columns())
-    profile = profile_as_seen_sql(
-        "customer_profile",
-        ["customer_id", "as_of_date", *cashflow],
-        AA_PURPOSE,
-        tagged=cashflow,
-    )
-    numbers = ", ".join(f"CAST({name} AS DOUBLE) AS {name}" for name in [*TERMS, *cashflow])
+    marts = {contract.name: rows for contract, rows in house.marts_of(eves).items()}
+    accounts = marts["features.account_features"]
+    features = feature_frame.build(accounts, marts["features.customer_profile"])
+    con.register("accounts", accounts)
+    con.register("features", features)
+    names = [feature.name for feature in customer_ranking.FEATURES if feature.name not in TERMS]
     frame = (
         con.execute(
             f"""
-            SELECT CAST(l.loan_id AS VARCHAR) AS loan_id, l.status, {numbers}
+            SELECT CAST(l.loan_id AS VARCHAR) AS loan_id, l.status,
+                   {", ".join(f"CAST(a.{name} AS DOUBLE) AS {name}" for name in TERMS)},
+                   {", ".join(f"f.{name}" for name in names)}
             FROM loans AS l
-            JOIN account_features AS a
+            JOIN accounts AS a
               ON a.account_id = 'loan-' || l.loan_id AND a.as_of_date = l.opened - 1
-            JOIN ({profile}) AS p USING (customer_id, as_of_date)
-            ORDER BY l.loan_id
+            JOIN features AS f ON f.account_id = a.account_id AND f.as_of_date = a.as_of_date
+            ORDER BY l.opened, l.loan_id
             """
         )
         .df()

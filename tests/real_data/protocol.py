@@ -117,8 +117,8 @@ def render(lines: list[str]) -> str:
         f"classes) with seed {SEED}, five times over for berka, the official division (adult), or",
         "the last fifth of the file (bank_marketing). Mean over folds, and the folds' standard",
         "deviation. Of berka, the 354 loans of 1997 and 1998 of which the source has every earlier",
-        "transaction: the loan's terms and all cash-flow columns that the dbt project computes as",
-        "of the day before the grant.\n",
+        "transaction: the loan's terms and the features of customer_ranking, which the dbt project",
+        "computed as of the day before the grant; loans in the order of their grant.\n",
         "| set | family | measure | mean | sd | asked | met | chosen | CPU s a fit |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
