@@ -22,6 +22,15 @@ WEEKLY = "20 3 * * 0"
 CONNECTORS = "5,35 * * * *"
 
 
+#: Job, when, and what it does.
+_BY_THE_CLOCK = (
+    ("retention", BEFORE_UPKEEP, "Deletes data past its data life, and leaves the proof."),
+    ("audit", NIGHTLY, "Copies the ledger to the lakehouse and keeps the tables in shape."),
+    ("training_extract", WEEKLY, "Hands model development the week's rows, without identities."),
+    ("approvals", HOURLY, "Writes down which model versions development has registered since."),
+)
+
+
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """The schedules; running where unattended automation is on, stopped elsewhere."""
     status = (
@@ -31,37 +40,16 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     )
     return [
         _connectors_schedule(status),
-        dg.ScheduleDefinition(
-            name="retention_schedule",
-            job_name="retention",
-            cron_schedule=BEFORE_UPKEEP,
-            default_status=status,
-            tags=single_flight("retention"),
-            description="Deletes data past its data life, and leaves the proof.",
-        ),
-        dg.ScheduleDefinition(
-            name="audit_schedule",
-            job_name="audit",
-            cron_schedule=NIGHTLY,
-            default_status=status,
-            tags=single_flight("audit"),
-            description="Copies the ledger to the lakehouse and keeps the tables in shape.",
-        ),
-        dg.ScheduleDefinition(
-            name="training_extract_schedule",
-            job_name="training_extract",
-            cron_schedule=WEEKLY,
-            default_status=status,
-            tags=single_flight("training_extract"),
-            description="Hands model development the week's rows, without identities.",
-        ),
-        dg.ScheduleDefinition(
-            name="approvals_schedule",
-            job_name="approvals",
-            cron_schedule=HOURLY,
-            default_status=status,
-            tags=single_flight("approvals"),
-            description="Writes down which model versions development has registered since.",
+        *(
+            dg.ScheduleDefinition(
+                name=f"{job}_schedule",
+                job_name=job,
+                cron_schedule=cron,
+                default_status=status,
+                tags=single_flight(job),
+                description=description,
+            )
+            for job, cron, description in _BY_THE_CLOCK
         ),
     ]
 

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.through_commit import take_in_mutants
-from tests.integration.ingestion.test_crashes import end_state, first_delivery, second_delivery
 from tests.support.feature_replay import live_through
 from tests.support.killed import died_by_kill, ingest_in_a_process, steps_of
 from tests.support.landing_house import landing_house
+from tests.support.two_deliveries import end_state, first_delivery, second_delivery
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "proof.md"
 END = date(2026, 6, 30)

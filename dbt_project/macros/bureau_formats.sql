@@ -104,3 +104,24 @@
         else 'other'
     end
 {%- endmacro %}
+
+{#- Columns of a consumer in a Metro 2 file: of the base segment, and of the J1 and J2 segments. -#}
+{% macro metro2_consumer_columns() -%}
+    cast(surname_token as string) as surname_token,
+    cast(first_name_token as string) as first_name_token,
+    cast(middle_name_token as string) as middle_name_token,
+    cast(generation_code as string) as generation_code,
+    cast(ssn_token as string) as ssn_token,
+    cast(date_of_birth_token as string) as date_of_birth_token,
+    cast(phone_token as string) as phone_token,
+    cast(ecoa_code as string) as ecoa_code,
+    cast(consumer_information_indicator as string) as consumer_information_indicator,
+    cast(country_code as string) as country_code,
+    cast(address_line_1_token as string) as address_line_1_token,
+    cast(address_line_2_token as string) as address_line_2_token,
+    cast(city as string) as city,
+    cast(state as string) as state,
+    cast(zip_code as string) as zip_code,
+    cast(address_indicator as string) as address_indicator,
+    cast(residence_code as string) as residence_code
+{%- endmacro %}

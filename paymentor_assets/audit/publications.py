@@ -174,23 +174,7 @@ def publish_days(
             {d.isoformat(): digests[contract][d].digest for d in changed},
             {d.isoformat(): digests[contract][d].rows for d in changed},
         )
-    return _append_row(
-        lake,
-        Publication(
-            publication_id=publication_id,
-            sequence=0,
-            stage=stage,
-            lender_id=lender_id,
-            as_of_date=changed[-1],
-            as_of_dates=tuple(changed),
-            run_id=run.run_id,
-            code_version=run.code_version,
-            tables=published,
-            inputs=tuple(sorted(inputs)),
-            is_new=True,
-        ),
-        run,
-    )
+    return _publish(lake, publication_id, stage, lender_id, changed, published, inputs, run)
 
 
 def publish_heads(
@@ -220,23 +204,7 @@ def publish_heads(
         json.dumps({name: t.snapshot_id for name, t in sorted(merged.items())}),
     )
     day = max(day, previous.as_of_date) if previous else day
-    return _append_row(
-        lake,
-        Publication(
-            publication_id=publication_id,
-            sequence=0,
-            stage=stage,
-            lender_id=lender_id,
-            as_of_date=day,
-            as_of_dates=(day,),
-            run_id=run.run_id,
-            code_version=run.code_version,
-            tables=merged,
-            inputs=tuple(sorted(inputs)),
-            is_new=True,
-        ),
-        run,
-    )
+    return _publish(lake, publication_id, stage, lender_id, [day], merged, inputs, run)
 
 
 def read_table(
@@ -347,7 +315,30 @@ def _rows_of(rows: pa.Table, days: Sequence[date]) -> pa.Table:
     return rows.filter(pc.is_in(rows.column("as_of_date"), value_set=wanted))
 
 
-def _append_row(lake: Lakehouse, publication: Publication, run: RunInfo) -> Publication:
+def _publish(
+    lake: Lakehouse,
+    publication_id: str,
+    stage: str,
+    lender_id: str,
+    days: Sequence[date],
+    tables: Mapping[str, PublishedTable],
+    inputs: Sequence[str],
+    run: RunInfo,
+) -> Publication:
+    """Append the row that makes the tables visible; the day of the publication is its last."""
+    publication = Publication(
+        publication_id=publication_id,
+        sequence=0,
+        stage=stage,
+        lender_id=lender_id,
+        as_of_date=days[-1],
+        as_of_dates=tuple(days),
+        run_id=run.run_id,
+        code_version=run.code_version,
+        tables=tables,
+        inputs=tuple(sorted(inputs)),
+        is_new=True,
+    )
     reach("audit.publish.before_row")
     for attempt in range(1, _COMMIT_ATTEMPTS + 1):
         # The sequence is read from the very metadata that the commit must build on: a writer that

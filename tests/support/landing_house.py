@@ -33,6 +33,7 @@ from resources.openpgp import PgpKeys
 from resources.operational_store import OperationalStore
 from resources.session_keys import SessionKeys
 from resources.vault import Reveal, Vault
+from tests.support import aa_documents
 
 DAY = date(2026, 6, 30)
 NOW = datetime(2026, 7, 1, 1, 0, tzinfo=UTC)
@@ -320,17 +321,7 @@ def consent(number: int = 1, **changes: object) -> dict[str, Any]:
 
 def transaction(number: int = 1, **changes: object) -> dict[str, Any]:
     """A sound transaction of the deposit schema v2."""
-    return {
-        "txnId": f"T{number}",
-        "type": "DEBIT",
-        "mode": "NACH",
-        "amount": "12500.00",
-        "transactionalBalance": "48500.50",
-        "transactionTimestamp": "2026-06-05T06:00:00+05:30",
-        "valueDate": "2026-06-05",
-        "narration": "ACH D- EXAMPLE NBFC EMI",
-        "reference": "A0002",
-    } | changes
+    return aa_documents.transaction(1, number) | {"txnId": f"T{number}"} | changes
 
 
 def deposit(
@@ -338,42 +329,7 @@ def deposit(
 ) -> dict[str, Any]:
     """A sound linked account with its transactions."""
     items = [transaction(1), transaction(2)] if transactions is None else list(transactions)
-    return {
-        "consentId": f"CO{number}",
-        "customerId": f"C{number}",
-        "fipId": "EXAMPLE-BANK",
-        "linkRefNumber": f"L{number}",
-        "fetchedAt": "2026-06-30T18:00:00Z",
-        "account": {
-            "linkedAccRef": f"L{number}",
-            "maskedAccNumber": "XXXXXXXX1234",
-            "version": "2.0.0",
-            "type": "deposit",
-            "profile": {
-                "holders": {
-                    "type": "SINGLE",
-                    "holder": [
-                        {
-                            "name": f"ASHA EXAMPLE {number}",
-                            "mobile": f"90000{number:05d}",
-                            "email": "asha@example.com",
-                            "pan": "AAAPZ0000A",
-                        }
-                    ],
-                }
-            },
-            "summary": {
-                "currentBalance": "47910.50",
-                "currency": "INR",
-                "balanceDateTime": "2026-06-30T17:59:59+05:30",
-                "accountType": "REGULAR",
-                "accountSubType": "SAVINGS",
-                "openingDate": "2015-04-01",
-                "status": "ACTIVE",
-            },
-            "transactions": {"transaction": items},
-        },
-    } | changes
+    return aa_documents.envelope(number, transactions=items) | changes
 
 
 def as_lines(*documents: object) -> bytes:

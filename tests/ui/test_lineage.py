@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.support.asset_groups import GROUPS
 from tests.support.ui import browser_page, chromium, graphql, webserver
 
 IS_CI = os.environ.get("CI") == "true"
@@ -25,19 +26,6 @@ pytestmark = [
     pytest.mark.timeout(480),
 ]
 
-STAGES = (
-    "ingestion",
-    "features",
-    "models",
-    "rankings",
-    "compliance",
-    "strategies",
-    "decisions",
-    "dispatch",
-    "offers",
-    "engagement",
-    "audit",
-)
 ASSETS = """
 { assetNodes {
     assetKey { path }
@@ -108,7 +96,7 @@ def test_every_asset_says_who_what_and_how(assets: list[dict[str, Any]]) -> None
             "owners": bool(asset["owners"]),
             "kinds": bool(asset["kinds"]),
             "description": bool(asset["description"]),
-            "group": asset["groupName"] in STAGES,
+            "group": asset["groupName"] in GROUPS,
             "schema": bool(schema and schema[0]["schema"]["columns"])
             or asset["assetKey"]["path"][0] == "intermediate"
             or not asset["isMaterializable"],
@@ -121,7 +109,7 @@ def test_every_asset_says_who_what_and_how(assets: list[dict[str, Any]]) -> None
 
 def test_the_lineage_shows_every_stage(url: str, assets: list[dict[str, Any]], page: Page) -> None:
     groups = sorted({asset["groupName"] for asset in assets})
-    assert groups == sorted(STAGES)
+    assert groups == sorted(GROUPS)
     page.goto(f"{url}/asset-groups")
     for group in groups:
         page.locator("foreignObject").get_by_text(group, exact=True).first.wait_for()

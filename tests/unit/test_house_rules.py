@@ -21,21 +21,9 @@ from paymentor_assets import definitions, model_development
 from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.partitions import daily
 from paymentor_assets.settings import Settings
+from tests.support.asset_groups import GROUPS
 
 SNAPSHOT = Path(__file__).with_name("asset_graph.snapshot.txt")
-GROUPS = {
-    "ingestion",
-    "features",
-    "models",
-    "rankings",
-    "compliance",
-    "strategies",
-    "decisions",
-    "dispatch",
-    "offers",
-    "engagement",
-    "audit",
-}
 NAMESPACES = {"raw", "features", "models", "decisions", "engagement", "reporting", "audit"}
 #: Files on their way into the lakehouse.
 LANDING = {"landing"}

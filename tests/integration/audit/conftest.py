@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,33 +11,20 @@ import pytest
 from paymentor_assets.audit.publications import RunInfo
 from resources.clock import FixedClock
 from resources.lakehouse import Lakehouse
+from tests.support.lakes import OpenLake, lakes_in
 
 
 @pytest.fixture
-def open_lake(tmp_path: Path) -> Iterator[Callable[[], Lakehouse]]:
+def open_lake(tmp_path: Path) -> Iterator[OpenLake]:
     """Opens the lakehouse of the test anew, as another process would."""
     folder = tmp_path / "lakehouse"
     folder.mkdir()
-    opened: list[Lakehouse] = []
-
-    def open_one() -> Lakehouse:
-        lake = Lakehouse(
-            {
-                "type": "sql",
-                "uri": f"sqlite:///{folder}/catalog.db",
-                "warehouse": f"file://{folder}",
-            }
-        )
-        opened.append(lake)
-        return lake
-
-    yield open_one
-    for lake in opened:
-        lake.catalog.close()
+    with lakes_in(folder) as open_one:
+        yield open_one
 
 
 @pytest.fixture
-def lake(open_lake: Callable[[], Lakehouse]) -> Lakehouse:
+def lake(open_lake: OpenLake) -> Lakehouse:
     """The lakehouse of the test."""
     return open_lake()
 

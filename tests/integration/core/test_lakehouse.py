@@ -18,6 +18,7 @@ from pyiceberg.expressions import And, EqualTo
 from resources.duck import connect, iceberg_scan_sql, load_lake_extensions
 from resources.errors import CatalogError, NotFound
 from resources.lakehouse import MONEY, TIMESTAMP, Lakehouse, TableContract, column
+from tests.support.lakes import OpenLake, lakes_in
 
 SCHEMA = pa.schema(
     [
@@ -33,28 +34,14 @@ SUMMARY = {"run-id": "run-1"}
 
 
 @pytest.fixture
-def open_lake(tmp_path: Path) -> Iterator[Callable[[], Lakehouse]]:
+def open_lake(tmp_path: Path) -> Iterator[OpenLake]:
     """Opens the lakehouse of the test anew, as another process would."""
-    opened: list[Lakehouse] = []
-
-    def open_one(kind: type[Lakehouse] = Lakehouse) -> Lakehouse:
-        lake = kind(
-            {
-                "type": "sql",
-                "uri": f"sqlite:///{tmp_path}/catalog.db",
-                "warehouse": f"file://{tmp_path}",
-            }
-        )
-        opened.append(lake)
-        return lake
-
-    yield open_one
-    for lake in opened:
-        lake.catalog.close()
+    with lakes_in(tmp_path) as open_one:
+        yield open_one
 
 
 @pytest.fixture
-def lake(open_lake: Callable[[], Lakehouse]) -> Lakehouse:
+def lake(open_lake: OpenLake) -> Lakehouse:
     """The lakehouse of the test."""
     return open_lake()
 

@@ -5,26 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from paymentor_assets.audit.publications import newest
 from paymentor_assets.ingestion import commits
 from paymentor_assets.ingestion.recovery import STAGE
 from resources import crash_points
 from resources.crash_points import SimulatedCrash
-from resources.operational_schema import file_index
 from tests.support.landing_house import (
     LandingHouse,
-    as_csv,
-    as_lines,
-    consent,
-    deposit,
-    landing_house,
     make_lender,
-    payment_row,
     payments,
     portfolio,
 )
+from tests.support.two_deliveries import end_state, first_delivery, second_delivery
 
 POINTS = [
     name
@@ -33,49 +26,6 @@ POINTS = [
     if (name.startswith("ingestion.") and not name.startswith("ingestion.purge."))
     or name in ("audit.publish.before_row", "audit.publish.after_row")
 ]
-
-
-def first_delivery(house: LandingHouse) -> None:
-    house.deliver("payments", payments(2), suffix="first")
-    house.deliver("aa_consents", as_lines(consent(1)))
-
-
-def second_delivery(house: LandingHouse) -> None:
-    rows = [payment_row(10), payment_row(11, amount="-1"), payment_row(12)]
-    house.deliver("payments", as_csv(rows))
-    house.deliver("payments", payments(2), suffix="same_as_first")
-    house.deliver("payments", payments(2)[:-4], suffix="odd")
-    house.deliver("payments", b"nonsense\n", suffix="refused")
-    house.deliver("portfolio", portfolio(2))
-    house.deliver("aa_consents", as_lines(consent(2)), suffix="more")
-    house.deliver("aa_deposits", as_lines(deposit(1), deposit(2)))
-
-
-def end_state(house: LandingHouse) -> dict[str, Any]:
-    """All that may depend on history: tables, what readers see, the index, the vault."""
-    with house.store.read() as connection:
-        rows = connection.execute(select(file_index)).all()
-    publication = newest(house.lake, STAGE, "meridian")
-    assert publication is not None
-    state: dict[str, Any] = {
-        "index": sorted((r.uri, r.status, r.file_id, r.attempts) for r in rows)
-    }
-    for table, content in house.contents().items():
-        state[table] = [{k: v for k, v in row.items() if k != "etag"} for row in content]
-        published = publication.tables.get(table)
-        seen = 0 if published is None else house.lake.scan(table, published.snapshot_id).num_rows
-        assert seen == len(content), f"readers see all of {table} and nothing else"
-    return state
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    with landing_house(tmp_path_factory.mktemp("undisturbed")) as house:
-        first_delivery(house)
-        house.ingest()
-        second_delivery(house)
-        house.ingest(run_id="run-2")
-        return end_state(house)
 
 
 def test_the_points_are_known() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.ingestion.test_crashes import end_state, first_delivery, second_delivery
 from tests.support.killed import died_by_kill, ingest_in_a_process
 from tests.support.landing_house import landing_house
+from tests.support.two_deliveries import end_state, first_delivery, second_delivery
 
 POINTS = [
     "ingestion.after_files_noted",
@@ -26,16 +26,6 @@ POINTS = [
     "ingestion.before_index_commit",
     "ingestion.after_index_commit",
 ]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    with landing_house(tmp_path_factory.mktemp("undisturbed")) as house:
-        first_delivery(house)
-        house.ingest()
-        second_delivery(house)
-        house.ingest(run_id="run-2")
-        return end_state(house)
 
 
 @pytest.mark.parametrize("point", POINTS)
