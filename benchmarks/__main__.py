@@ -20,6 +20,7 @@ BENCHMARKS = {
     "Account Aggregator data against the bare parsers": "benchmarks.ingestion.aa_parsers",
     "A portfolio snapshot against its bare kernels": SNAPSHOT,
     "A day's features against the same SQL run bare": "benchmarks.features.day_build",
+    "A day's scores against bare prediction, read and write": "benchmarks.scoring.daily_scores",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from paymentor_assets.engagement.stream_ingest import ShardRange
@@ -11,6 +12,7 @@ from paymentor_assets.ingestion.reconcile import Waiting
 #: The ops of the root assets.
 INGESTION_OP = "raw"
 STREAM_OP = "engagement__raw_events"
+FEATURES_OP = "features"
 
 
 def ingestion_config(chosen: Sequence[Waiting], ready: Sequence[Waiting]) -> Mapping[str, Any]:
@@ -30,6 +32,11 @@ def stream_config(ranges: Mapping[str, ShardRange]) -> Mapping[str, Any]:
         STREAM_OP,
         {"ranges": {shard: {"after": r.after, "upto": r.upto} for shard, r in ranges.items()}},
     )
+
+
+def features_config(days: Sequence[date]) -> Mapping[str, Any]:
+    """Exactly these days; the run's partition is the last of them."""
+    return _of(FEATURES_OP, {"as_of_dates": [day.isoformat() for day in days]})
 
 
 def _of(op: str, config: Mapping[str, Any]) -> Mapping[str, Any]:

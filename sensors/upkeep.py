@@ -7,8 +7,12 @@ from collections.abc import Mapping
 import dagster as dg
 
 from paymentor_assets.connections import ConnectorBook
+from paymentor_assets.features.outcomes import outcomes_due
 from paymentor_assets.lenders import Lender
 from paymentor_assets.settings import Settings
+from resources.clock import Clock
+from resources.lakehouse import Lakehouse
+from sensors.run_config import features_config
 from sensors.runs import single_flight
 
 #: Apart from the minutes around common cut-offs, when days are planned.
@@ -18,6 +22,8 @@ BEFORE_UPKEEP = "10 2 * * *"
 HOURLY = "20 * * * *"
 #: Sundays, before model development's weekly training.
 WEEKLY = "20 3 * * 0"
+#: Sundays, before the training extract, which learns from the outcomes.
+BEFORE_EXTRACT = "20 2 * * 0"
 #: Well before the full hours at which days usually close, so that a run's files are in by then.
 CONNECTORS = "5,35 * * * *"
 
@@ -40,6 +46,7 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     )
     return [
         _connectors_schedule(status),
+        _outcomes_schedule(status),
         *(
             dg.ScheduleDefinition(
                 name=f"{job}_schedule",
@@ -74,3 +81,31 @@ def _connectors_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinit
         ]
 
     return connectors_schedule
+
+
+def _outcomes_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="outcomes_schedule",
+        job_name="features_history",
+        cron_schedule=BEFORE_EXTRACT,
+        default_status=status,
+        description="Publishes the outcomes that have become known, a week's days in one build.",
+    )
+    def outcomes_schedule(
+        lakehouse: dg.ResourceParam[Lakehouse],
+        lenders: dg.ResourceParam[Mapping[str, Lender]],
+        clock: dg.ResourceParam[Clock],
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        due = {name: outcomes_due(lakehouse, lenders[name], clock) for name in lenders}
+        requests = [
+            dg.RunRequest(
+                partition_key=days[-1].isoformat(),
+                run_config=features_config(days),
+                tags=single_flight("outcomes", lender_id),
+            )
+            for lender_id, days in due.items()
+            if days
+        ]
+        return requests or dg.SkipReason("No outcome has become known that is not published.")
+
+    return outcomes_schedule

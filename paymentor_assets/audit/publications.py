@@ -45,6 +45,7 @@ __all__ = [
     "RunInfo",
     "all_publications",
     "compare_with_published",
+    "covering",
     "lender_days",
     "newest",
     "publication_named",
@@ -81,6 +82,14 @@ def newest(
         if day is None or day in publication.as_of_dates:
             return publication
     return None
+
+
+def covering(lake: Lakehouse, stage: str, lender_id: str) -> dict[date, Publication]:
+    """The newest publication of every day that a stage has published for a lender."""
+    found: dict[date, Publication] = {}
+    for publication in all_publications(lake, stage=stage, lender_id=lender_id):
+        found.update(dict.fromkeys(publication.as_of_dates, publication))
+    return found
 
 
 def require(lake: Lakehouse, stage: str, lender_id: str, day: date | None = None) -> Publication:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -77,7 +77,7 @@ def show(family: _Family, version: _Version, as_json: _Json = False) -> None:
                 f"{decision['reason']}"
             )
         )
-        _print_checks(decision)
+        _print_decision(decision)
 
 
 @app.command()
@@ -87,14 +87,14 @@ def compare(
     other: Annotated[int, typer.Argument(help="Another version.")],
     as_json: _Json = False,
 ) -> None:
-    """The metrics of two versions beside each other."""
+    """The metrics of two versions beside each other, and the checks of the second."""
     deployment = _of_family(family)
-    rows = inventory.compare(deployment.registry, family, one, other)
+    found = inventory.compare(deployment.registry, family, one, other)
     if as_json:
-        out.print_json(json.dumps(rows))
+        out.print_json(json.dumps(found))
         return
     table = Table("metric", str(one), str(other), "difference", box=None, pad_edge=False)
-    for row in rows:
+    for row in found["metrics"]:
         table.add_row(
             row["metric"],
             _number(row["version"]),
@@ -102,6 +102,8 @@ def compare(
             _number(row["difference"], signed=True),
         )
     out.print(table)
+    out.print(f"Approving version {other} while {one} is in force would find:")
+    _print_checks(found["checks"])
 
 
 @app.command()
@@ -132,7 +134,7 @@ def approve(
     if as_json:
         out.print_json(json.dumps({"family": family, "version": approved, **decision}))
         return
-    _print_checks(decision)
+    _print_decision(decision)
     out.print(f"{family} version {approved} is approved.")
 
 
@@ -193,9 +195,13 @@ def _decision_in_force(deployment: Deployment, family: str) -> dict[str, Any]:
     return {"checks": json.loads(event.checks or "[]"), "despite": event.despite}
 
 
-def _print_checks(decision: Mapping[str, Any]) -> None:
-    for check in decision["checks"]:
+def _print_checks(checks: Sequence[Mapping[str, str]]) -> None:
+    for check in checks:
         out.print(escape(f"  {check['check']}: {check['status']}, {check['figure']}"))
+
+
+def _print_decision(decision: Mapping[str, Any]) -> None:
+    _print_checks(decision["checks"])
     if decision["despite"]:
         out.print(escape(f"  approved despite that, because: {decision['despite']}"))
 

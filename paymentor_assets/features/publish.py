@@ -25,8 +25,8 @@ from resources.lakehouse import Lakehouse, TableContract
 
 STAGE = "features"
 LABELS = "labels"
-#: The shortest horizon of an outcome (dbt_project/models/marts/repayment_labels.sql).
-SHORTEST_HORIZON = timedelta(days=7)
+#: How long after a day its outcomes are known (dbt_project/models/marts/repayment_labels.sql).
+HORIZONS = {"paid_7d": timedelta(days=7), "paid_30d": timedelta(days=30)}
 
 register("features.after_build", "features.between_stages", "features.after_publish")
 
@@ -51,7 +51,7 @@ class Published:
 
 def first_known_outcome(day: date) -> date:
     """The day through which files must speak before any outcome of `day` is known."""
-    return day + SHORTEST_HORIZON
+    return day + min(HORIZONS.values())
 
 
 def read_marts(

@@ -1,58 +1,43 @@
 """What is measured before a version may be approved; every figure is recorded with the decision.
 
-Plain arrays and the card's figures in, findings out. A failed check refuses the approval unless the
-approver says why it shall be given nevertheless; what the artefact does not carry is said to be not
-measured, never passed.
+Stored predictions and the card's figures in, findings out. A failed check refuses the approval
+unless the approver says why it shall be given nevertheless. What the artefact does not carry, or
+carries too few borrowers of, is said to be not measured, never passed. Several days of one borrower
+are evidence once: intervals draw borrowers, not rows.
 
-Does not belong here: where artefacts and decisions are (`models.registry`).
+Does not belong here: fairness (`fairness`), where artefacts and decisions are (`models.registry`).
 """
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from paymentor_assets.models import evaluation, monitoring
 from paymentor_assets.models.learning.columns import Floats
-from resources.errors import ContractError
+from paymentor_assets.models.predictions import Ints, Predictions, borrowers_of
 
 Status = Literal["passed", "failed", "not measured"]
-
-#: The artefact's file with the predictions that the card's figures are about.
-EVALUATION_FILE = "evaluation.parquet"
-EVALUATION_SCHEMA = pa.schema(
-    [
-        pa.field("target", pa.string()),
-        #: `train` or `test`, the later days.
-        pa.field("part", pa.string()),
-        pa.field("actual", pa.float64()),
-        pa.field("predicted", pa.float64()),
-        #: The row's group by the declared protected column, where there is one.
-        pa.field("protected", pa.string()),
-    ]
-)
 
 RESAMPLES = 200
 SEED = 0
 INTERVAL = (2.5, 97.5)
+#: Fewer borrowers say nothing about a version.
+LEAST_BORROWERS = 50
+#: Fewer days to learn from (weekly ones: two months) do not show how much days differ, since due
+#: dates and paydays follow the calendar.
+LEAST_DAYS = 8
 #: Mean gap between predicted and realised rate, beyond what chance alone would show.
 MOST_CALIBRATION_ERROR = 0.05
-#: Four fifths: the smallest group's selection rate over the largest's (29 CFR 1607.4(D)).
-LEAST_RATE_RATIO = 0.8
-#: Whose score is among the best tenth is selected: acted on first.
-SELECTED_SHARE = 0.1
-LEAST_GROUP_ROWS = 30
 #: CPU milliseconds for a row: a million accounts within seventeen minutes of one core.
 MOST_MILLISECONDS = 1.0
 PROBE_ROWS = 1_000
+#: Kinds whose outcome is yes or no.
+_CLASSES = ("probability", "order")
 
 
 @dataclass(frozen=True)
@@ -62,69 +47,6 @@ class Finding:
     check: str
     status: Status
     figure: str
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """A target's outcomes and predictions, shape (rows,) each; `protected` may be absent."""
-
-    actual: Floats
-    predicted: Floats
-    #: Predictions on the rows that were learned from.
-    trained: Floats
-    protected: npt.NDArray[np.object_] | None = None
-
-    @property
-    def is_class(self) -> bool:
-        """Whether the outcome is yes or no."""
-        return bool(np.isin(self.actual, (0.0, 1.0)).all())
-
-
-def evaluation_bytes(predictions: Mapping[str, Predictions]) -> bytes:
-    """The content of EVALUATION_FILE; the same predictions give the same bytes."""
-    tables = []
-    for target, found in predictions.items():
-        rows, learned = len(found.actual), len(found.trained)
-        groups = [None] * rows if found.protected is None else found.protected.tolist()
-        tables.append(
-            pa.table(
-                {
-                    "target": [target] * (rows + learned),
-                    "part": ["test"] * rows + ["train"] * learned,
-                    "actual": pa.array([*found.actual, *([None] * learned)], pa.float64()),
-                    "predicted": np.concatenate([found.predicted, found.trained]),
-                    "protected": pa.array([*groups, *([None] * learned)], pa.string()),
-                }
-            ).cast(EVALUATION_SCHEMA)
-        )
-    buffer = io.BytesIO()
-    pq.write_table(pa.concat_tables(tables), buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def read_evaluation(files: Mapping[str, bytes], what: str) -> dict[str, Predictions]:
-    """Predictions by target out of an artefact's files; empty when it stores none.
-
-    Raises ContractError naming `what` when the file is there and not what it should be.
-    """
-    if EVALUATION_FILE not in files:
-        return {}
-    try:
-        rows = pq.read_table(io.BytesIO(files[EVALUATION_FILE])).cast(EVALUATION_SCHEMA)
-    except (pa.ArrowInvalid, ValueError) as error:
-        raise ContractError(f"{what}: {EVALUATION_FILE} cannot be read: {error}") from error
-    frame = rows.to_pandas()
-    found: dict[str, Predictions] = {}
-    for target, of_target in frame.groupby("target", sort=True):
-        test = of_target[of_target["part"] == "test"]
-        groups = test["protected"]
-        found[str(target)] = Predictions(
-            actual=test["actual"].to_numpy(),
-            predicted=test["predicted"].to_numpy(),
-            trained=of_target.loc[of_target["part"] == "train", "predicted"].to_numpy(),
-            protected=None if groups.isna().all() else groups.to_numpy(dtype=object),
-        )
-    return found
 
 
 def as_record(findings: Sequence[Finding]) -> list[dict[str, str]]:
@@ -138,85 +60,81 @@ def against_champion(new: Mapping[str, Predictions], old: Mapping[str, Predictio
     The two were judged on different rows, so both are drawn anew and independently.
     """
     name = "metrics against the champion"
-    shared = [target for target in new if target in old]
-    if not shared:
-        return Finding(name, "not measured", "no champion, or no stored predictions to compare")
     parts, is_worse = [], False
-    for target in shared:
-        measure = "AUC" if new[target].is_class else "R²"
-        draws = _resampled(new[target], seed=SEED) - _resampled(old[target], seed=SEED + 1)
+    for target in (target for target in new if target in old):
+        mine, theirs = new[target], old[target]
+        if mine.kind == "segment" or _too_few(mine, theirs):
+            continue
+        measure = "AUC" if mine.kind in _CLASSES else "R²"
+        draws = _resampled(mine, seed=SEED) - _resampled(theirs, seed=SEED + 1)
         low, high = np.nanpercentile(draws, INTERVAL)
-        difference = _quality(new[target].actual, new[target].predicted) - _quality(
-            old[target].actual, old[target].predicted
-        )
+        difference = _quality(mine) - _quality(theirs)
         is_worse |= bool(high < 0)
         parts.append(f"{target} {measure} {difference:+.4f} ({low:+.4f} to {high:+.4f})")
+    if not parts:
+        return Finding(
+            name,
+            "not measured",
+            f"no champion, or fewer than {LEAST_BORROWERS} borrowers with stored outcomes of both",
+        )
     return Finding(name, "failed" if is_worse else "passed", "; ".join(parts))
 
 
-def calibrated(card: Mapping[str, Any]) -> Finding:
-    """Predicted beside realised rate in the card's groups; chance is taken off (binomial)."""
+def calibrated(predictions: Mapping[str, Predictions]) -> Finding:
+    """Predicted beside realised rate in ten groups; chance is taken off (binomial)."""
     name = "calibration"
     parts, worst = [], 0.0
-    for target, report in card.get("targets", {}).items():
-        if not report.get("calibration"):
+    for target, found in predictions.items():
+        if found.kind != "probability" or _too_few(found):
             continue
-        rows, predicted, realised = (
-            np.array([group[key] for group in report["calibration"]])
-            for key in ("rows", "predicted", "realised")
-        )
-        error = _calibration_beyond_chance(rows, predicted, realised)
+        error = _calibration_beyond_chance(found)
         worst = max(worst, error)
         parts.append(f"{target} {error:.3f} beyond chance")
     if not parts:
-        return Finding(name, "not measured", "the card has no calibration table")
+        return Finding(
+            name,
+            "not measured",
+            f"fewer than {LEAST_BORROWERS} borrowers with a stored probability",
+        )
     status: Status = "passed" if worst <= MOST_CALIBRATION_ERROR else "failed"
     return Finding(name, status, f"{'; '.join(parts)} (at most {MOST_CALIBRATION_ERROR})")
 
 
 def stable(predictions: Mapping[str, Predictions]) -> Finding:
-    """PSI between the predictions that were learned from and those of the later days."""
-    name = "stability"
-    parts, worst = [], 0.0
-    for target, found in predictions.items():
-        if not len(found.trained):
-            continue
-        value = monitoring.score_psi(found.trained, found.predicted)
-        worst = max(worst, value)
-        parts.append(f"{target} PSI {value:.3f}")
-    if not parts:
-        return Finding(name, "not measured", "the artefact stores no predictions")
-    status: Status = "passed" if worst <= monitoring.ALARM else "failed"
-    return Finding(name, status, f"{'; '.join(parts)} (at most {monitoring.ALARM})")
+    """PSI between the predictions that were learned from and those of the later days.
 
-
-def fair(predictions: Mapping[str, Predictions]) -> Finding:
-    """The gap of selection rates between protected groups, with a bootstrap interval.
-
-    Fails when the ratio of the smallest to the largest rate is surely below four fifths.
+    Fails above ALARM, where chance does not show as much between so many borrowers, nor the
+    calendar between days that were learned from.
     """
-    name = "fairness"
-    parts, is_unfair = [], False
+    name = "stability"
+    parts, is_moved = [], False
     for target, found in predictions.items():
-        if found.protected is None:
+        learned_from, later = borrowers_of(found.train), borrowers_of(found.test)
+        days = len(np.unique(found.train.day))
+        if min(learned_from, later) < LEAST_BORROWERS or days < LEAST_DAYS:
             continue
-        selected = found.predicted >= np.quantile(found.predicted, 1 - SELECTED_SHARE)
-        groups, place = np.unique(found.protected.astype(str), return_inverse=True)
-        is_large = np.bincount(place) >= LEAST_GROUP_ROWS
-        if is_large.sum() < 2:
-            continue
-        gaps, ratios = _rate_draws(selected, place, is_large)
-        rates = _rates(selected, place, len(groups))[is_large]
-        low, high = np.percentile(gaps, INTERVAL)
-        is_unfair |= bool(np.percentile(ratios, INTERVAL[1]) < LEAST_RATE_RATIO)
-        ratio = rates.min() / rates.max() if rates.max() else 1.0
-        parts.append(
-            f"{target} selection-rate gap {np.ptp(rates):.3f} ({low:.3f} to {high:.3f}), "
-            f"ratio {ratio:.2f}"
+        grouped = monitoring.categories if found.kind == "segment" else monitoring.tenths
+        before, now = grouped(found.train.predicted, found.test.predicted)
+        value = monitoring.group_psi(before, now)
+        most = max(
+            monitoring.psi_alarm(learned_from, later, int(max(before.max(), now.max())) + 1),
+            monitoring.usual_psi(
+                before,
+                found.train.day,
+                span=len(np.unique(found.test.day)),
+                least=LEAST_BORROWERS,
+            ),
         )
+        is_moved |= value > most
+        parts.append(f"{target} PSI {value:.3f} (at most {most:.2f})")
     if not parts:
-        return Finding(name, "not measured", "no protected column is stored with the predictions")
-    return Finding(name, "failed" if is_unfair else "passed", "; ".join(parts))
+        return Finding(
+            name,
+            "not measured",
+            f"fewer than {LEAST_BORROWERS} borrowers with predictions, learned from or later, or "
+            f"fewer than {LEAST_DAYS} days to learn from",
+        )
+    return Finding(name, "failed" if is_moved else "passed", "; ".join(parts))
 
 
 def without_leaks(card: Mapping[str, Any]) -> Finding:
@@ -254,44 +172,44 @@ def quick(score: Callable[[], object] | None, rows: int = PROBE_ROWS) -> Finding
     return Finding(name, status, f"{each:.4f} ms of CPU a row (at most {MOST_MILLISECONDS:g})")
 
 
-def _quality(actual: Floats, predicted: Floats) -> float:
-    if np.isin(actual, (0.0, 1.0)).all():
-        found = evaluation.auc(actual, predicted)
-    else:
-        found = evaluation.amount_metrics(actual, predicted).get("r2")
-    return np.nan if found is None else float(found)
+def _too_few(*found: Predictions) -> bool:
+    return any(borrowers_of(some.test) < LEAST_BORROWERS for some in found)
+
+
+def _quality(found: Predictions, weight: Floats | None = None) -> float:
+    """AUC of a probability or order; R² of an amount, of its logarithm for relative errors."""
+    weight = np.ones(len(found.actual)) if weight is None else weight
+    if found.kind in _CLASSES:
+        area = evaluation.auc(found.actual, found.test.predicted, weight)
+        return np.nan if area is None else area
+    actual, predicted = found.actual, found.test.predicted
+    if found.kind == "log_amount":
+        actual, predicted = np.log(actual), np.log(np.maximum(predicted, 1e-9))
+    spread = (weight * (actual - np.average(actual, weights=weight)) ** 2).sum()
+    return float(1 - (weight * (predicted - actual) ** 2).sum() / spread) if spread else np.nan
 
 
 def _resampled(found: Predictions, *, seed: int) -> Floats:
+    """The quality when borrowers are drawn anew, shape (RESAMPLES,)."""
+    return np.array([_quality(found, weight) for weight in _draws(found.test.borrower, seed)])
+
+
+def _draws(borrower: Ints, seed: int) -> Iterator[Floats]:
+    """How often each row counts in a draw of as many borrowers as there are, shape (rows,)."""
     rng = np.random.default_rng(seed)
-    rows = len(found.actual)
-    draws = (rng.integers(0, rows, rows) for _ in range(RESAMPLES))
-    return np.array([_quality(found.actual[draw], found.predicted[draw]) for draw in draws])
+    known, place = np.unique(borrower, return_inverse=True)
+    for _ in range(RESAMPLES):
+        drawn = np.bincount(rng.integers(0, len(known), len(known)), minlength=len(known))
+        yield drawn[place].astype(np.float64)
 
 
-def _calibration_beyond_chance(rows: Floats, predicted: Floats, realised: Floats) -> float:
-    # The mean absolute value of a normal error is sqrt(2 / pi) of its standard error.
-    chance = np.sqrt(2 / np.pi * predicted * (1 - predicted) / rows)
-    gap = np.abs(predicted - realised) - chance
-    return max(0.0, float((rows * gap).sum() / rows.sum()))
-
-
-def _rates(selected: npt.NDArray[np.bool_], place: npt.NDArray[np.int64], groups: int) -> Floats:
-    counted = np.bincount(place, minlength=groups)
-    rates: Floats = np.bincount(place, selected, groups) / np.maximum(counted, 1)
-    return rates
-
-
-def _rate_draws(
-    selected: npt.NDArray[np.bool_],
-    place: npt.NDArray[np.int64],
-    is_large: npt.NDArray[np.bool_],
-) -> tuple[Floats, Floats]:
-    rng = np.random.default_rng(SEED)
-    gaps, ratios = np.zeros(RESAMPLES), np.ones(RESAMPLES)
-    for draw in range(RESAMPLES):
-        taken = rng.integers(0, len(selected), len(selected))
-        rates = _rates(selected[taken], place[taken], len(is_large))[is_large]
-        gaps[draw] = np.ptp(rates)
-        ratios[draw] = rates.min() / rates.max() if rates.max() else 1.0
-    return gaps, ratios
+def _calibration_beyond_chance(found: Predictions) -> float:
+    order = np.argsort(found.test.predicted, kind="stable")
+    beyond = 0.0
+    for rows in np.array_split(order, evaluation.CALIBRATION_BINS):
+        predicted, realised = found.test.predicted[rows].mean(), found.actual[rows].mean()
+        # The mean absolute value of a normal error is sqrt(2 / pi) of its standard error.
+        borrowers = len(np.unique(found.test.borrower[rows]))
+        chance = np.sqrt(2 / np.pi * predicted * (1 - predicted) / borrowers)
+        beyond += len(rows) * (abs(predicted - realised) - chance)
+    return max(0.0, float(beyond / len(order)))

@@ -8,8 +8,8 @@ on when or where it was made: the same rows, seed and code give the same hash.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from paymentor_assets.models.families.user_affinity import Affinity
 from paymentor_assets.models.learning import affinity, supervised
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.supervised import FittedModel
+from paymentor_assets.models.predictions import EVALUATION_FILE
 from resources.errors import ApprovalError
 
 Fitted = FittedModel | Segmentation | Affinity
@@ -52,6 +53,8 @@ class ModelArtefact:
     phrases: Mapping[str, str]
     #: Metrics, data, parameters, exclusions: what the model card prints.
     card: Mapping[str, Any]
+    #: The predictions that it is judged by: content of EVALUATION_FILE; empty when none are kept.
+    evaluation: bytes = b""
 
     def learned(self, target: str) -> FittedModel:
         """The model of a target that was learned from outcomes; TypeError for another kind."""
@@ -68,6 +71,27 @@ class ModelArtefact:
         outcomes.
         """
         return {name: self.learned(name).predict(X).round(DECIMALS) for name in self.targets}
+
+    def of_parts(self) -> ModelArtefact:
+        """The same models for frames that are parts of a day: a column may be empty in one.
+
+        `check_filled` looks at the whole afterwards (see `models.day_reader`).
+        """
+        return replace(
+            self,
+            targets={
+                name: fitted
+                if isinstance(fitted, Affinity)
+                else replace(fitted, schema=fitted.schema.of_parts())
+                for name, fitted in self.targets.items()
+            },
+        )
+
+    def check_filled(self, filled: Collection[str], rows: int) -> None:
+        """ContractError for a column not `filled` in any of a day's `rows` but in training."""
+        for fitted in self.targets.values():
+            if not isinstance(fitted, Affinity):
+                fitted.schema.check_filled(filled, rows)
 
     def digest(self) -> str:
         """SHA-256 over the digests of the fitted models: equal for models that predict alike."""
@@ -89,6 +113,8 @@ def files_of(artefact: ModelArtefact, card_markdown: str) -> dict[str, bytes]:
         for target, fitted in artefact.targets.items()
         for name, content in fitted.files().items()
     }
+    if artefact.evaluation:
+        files[EVALUATION_FILE] = artefact.evaluation
     files[METADATA_FILE] = (json.dumps(metadata, indent=1) + "\n").encode()
     files[CARD_FILE] = card_markdown.encode()
     files[MLMODEL_FILE] = yaml.safe_dump(_mlmodel(artefact)).encode()
@@ -152,6 +178,7 @@ def from_files(files: Mapping[str, bytes]) -> ModelArtefact:
         },
         phrases=metadata["phrases"],
         card=metadata["card"],
+        evaluation=files.get(EVALUATION_FILE, b""),
     )
 
 

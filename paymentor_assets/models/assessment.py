@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from paymentor_assets.models import approval_checks, artefact
+from paymentor_assets.models import approval_checks, artefact, fairness
 from paymentor_assets.models.approval_checks import Finding
 from paymentor_assets.models.artefact import ModelArtefact
 from paymentor_assets.models.learning.supervised import FittedModel
+from paymentor_assets.models.predictions import read_evaluation
 from resources.errors import ApprovalError
 
 
@@ -25,15 +26,15 @@ def assess(
         raise ApprovalError(
             f"{what}: the artefact cannot be read as a model ({error!r}); train anew."
         ) from error
-    new = approval_checks.read_evaluation(files, what)
+    new = read_evaluation(files, what)
     old = {}
     if champion_files is not None:
-        old = approval_checks.read_evaluation(champion_files, f"the champion before {what}")
+        old = read_evaluation(champion_files, f"the champion before {what}")
     return [
         approval_checks.against_champion(new, old),
-        approval_checks.calibrated(model.card),
+        approval_checks.calibrated(new),
         approval_checks.stable(new),
-        approval_checks.fair(new),
+        fairness.fair(new),
         approval_checks.without_leaks(model.card),
         approval_checks.quick(_scoring(model)),
     ]

@@ -29,7 +29,7 @@ from resources.operational_store import OperationalStore
 from resources.registry import ModelRegistry
 
 GROUP = "models"
-EXTRACT_VERSION = "2"
+EXTRACT_VERSION = "3"
 APPROVALS_VERSION = "1"
 
 TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])

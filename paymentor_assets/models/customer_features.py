@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from paymentor_assets.models.feature_spec import Feature, profile
 
+#: By what fairness is judged: bands of age. From 62 on a borrower is elderly (ECOA, 12 CFR
+#: 1002.2(o)). The day's year less the year of birth: the birthday itself is known of nobody.
+AGE_BAND = (
+    "CASE WHEN year(p.as_of_date) - p.birth_year < 30 THEN 'under 30' "
+    "WHEN year(p.as_of_date) - p.birth_year < 45 THEN '30 to 44' "
+    "WHEN year(p.as_of_date) - p.birth_year < 62 THEN '45 to 61' "
+    "WHEN p.birth_year IS NOT NULL THEN '62 and over' END"
+)
+
 ENGAGEMENT: tuple[Feature, ...] = (
     profile("engagement_opens_30d", "messages opened within 30 days"),
     profile("engagement_clicks_30d", "messages clicked within 30 days"),

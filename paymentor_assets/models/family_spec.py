@@ -16,6 +16,8 @@ from paymentor_assets.models.feature_spec import Feature
 from resources.lakehouse import TableContract, column
 
 Kind = Literal["probability", "amount", "log_amount"]
+#: The extract's column of `FamilySpec.protected`.
+PROTECTED = "protected_group"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ class FamilySpec:
     treatment: str | None = None
     #: Rows that are also judged on their own: those whose column `is_<judged_apart>` is true.
     judged_apart: str | None = None
+    #: SQL over `p` (features.customer_profile): the borrower's protected group, as text. Fairness
+    #: is judged by it; it is in the extract and never a feature.
+    protected: str | None = None
     #: Whether a borrower's outcome is the same week after week: then one row a borrower serves, and
     #: the model is judged on borrowers it has not seen.
     is_steady: bool = False
@@ -70,6 +75,12 @@ class FamilySpec:
     def phrases(self) -> dict[str, str]:
         """What reason codes call each feature."""
         return {feature.name: feature.phrase for feature in self.features}
+
+    @property
+    def _protected_columns(self) -> tuple[pa.Field, ...]:
+        if self.protected is None:
+            return ()
+        return (column(PROTECTED, pa.string(), "Protected group, to judge fairness by."),)
 
     @property
     def rows(self) -> TableContract:
@@ -86,6 +97,7 @@ class FamilySpec:
                     column("as_of_date", pa.date32(), "Day whose knowledge the features are."),
                     column("known_through", pa.date32(), "Last day whose knowledge outcomes are."),
                     *self.extras,
+                    *self._protected_columns,
                     *(
                         column(
                             feature.name,

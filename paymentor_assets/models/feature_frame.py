@@ -7,9 +7,10 @@ still names account and customer; the extract drops them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.features.purposes import aa_columns, profile_as_seen_sql
 from paymentor_assets.models.families import customer_ranking as family
@@ -30,6 +31,8 @@ KEYS = (
     "outstanding_amount",
 )
 
+#: Accounts of a day that are joined at a time; each join costs 0.1 s beside its rows.
+JOINED_ROWS = 100_000
 _ACCOUNT_COLUMNS = (
     "lender_id",
     "account_id",
@@ -92,6 +95,23 @@ def build(accounts: pa.Table, profiles: pa.Table) -> pa.Table:
             """
         ).to_arrow_table()
     return frame
+
+
+def batches(accounts: pa.Table, profiles: pa.Table, rows: int) -> Iterator[pa.Table]:
+    """What `build` makes of one lender's day, in frames of at most `rows` accounts.
+
+    At least one frame, which is empty when no account is open. The frame is never in memory whole,
+    nor is a join, which would hold both sides a second time.
+    """
+    _require(accounts, account_columns(), "features.account_features")
+    _require(profiles, profile_columns(), "features.customer_profile")
+    customers = profiles.column("customer_id").combine_chunks()
+    place = pc.index_in(accounts.column("customer_id"), customers)
+    for start in range(0, max(accounts.num_rows, 1), JOINED_ROWS):
+        theirs = place.slice(start, JOINED_ROWS).unique().drop_null()
+        frame = build(accounts.slice(start, JOINED_ROWS), profiles.take(theirs))
+        for at in range(0, max(frame.num_rows, 1), rows):
+            yield frame.slice(at, rows)
 
 
 def customer_columns(spec: FamilySpec) -> list[str]:

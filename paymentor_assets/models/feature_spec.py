@@ -13,7 +13,7 @@ from typing import Literal
 
 Kind = Literal["number", "category"]
 
-_COLUMN = re.compile(r"\b([apg])\.([a-z_0-9]+)")
+_COLUMN = re.compile(r"\b([apge])\.([a-z_0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Feature:
 
 
 def columns_read(features: Sequence[Feature], alias: str, *also: str) -> list[str]:
-    """Columns of `a` or `p` that the features and further expressions read, sorted."""
+    """Columns of `a`, `p`, `g` or `e` that the features and further expressions read, sorted."""
     found = {
         name
         for text in (*(feature.sql for feature in features), *also)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from paymentor_assets.models import approvals, artefact
+from paymentor_assets.models import approval_checks, approvals, artefact, assessment
 from resources.lakehouse import Lakehouse
 from resources.registry import ModelRegistry
 
@@ -70,23 +70,30 @@ def show(lake: Lakehouse, registry: ModelRegistry, family: str, version: int) ->
     }
 
 
-def compare(registry: ModelRegistry, family: str, version: int, other: int) -> list[dict[str, Any]]:
-    """Each metric of two versions and their difference (other minus version).
+def compare(registry: ModelRegistry, family: str, version: int, other: int) -> dict[str, Any]:
+    """`metrics` of two versions with their difference (other minus version), and `checks`: what an
+    approval of `other` would find while `version` is the champion.
 
-    Versions of different extracts were judged on different days; their cards say on which.
+    Versions of different extracts were judged on different days; their cards say on which. Raises
+    NotFound for an unknown version, ApprovalError when an artefact is gone or cannot be read.
     """
     first, second = registry.version(family, version), registry.version(family, other)
     before, after = registry.metrics(first.run_id), registry.metrics(second.run_id)
-    return [
-        {
-            "metric": metric,
-            "version": before.get(metric),
-            "other": after.get(metric),
-            "difference": (
-                round(after[metric] - before[metric], 6)
-                if metric in before and metric in after
-                else None
-            ),
-        }
-        for metric in sorted({*before, *after})
-    ]
+    old, new = (artefact.read_files(registry.artefact_dir(found)) for found in (first, second))
+    findings = assessment.assess(new, old, f"{family} version {other}")
+    return {
+        "metrics": [
+            {
+                "metric": metric,
+                "version": before.get(metric),
+                "other": after.get(metric),
+                "difference": (
+                    round(after[metric] - before[metric], 6)
+                    if metric in before and metric in after
+                    else None
+                ),
+            }
+            for metric in sorted({*before, *after})
+        ],
+        "checks": approval_checks.as_record(findings),
+    }

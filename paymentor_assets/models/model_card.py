@@ -38,6 +38,7 @@ def render(artefact: ModelArtefact) -> str:
             for feature in card["features"]
         ],
     )
+    parts.append(f"\n## Fairness\n\n{card['fairness']}.")
     parts.append("\n## Columns left out, and why\n")
     parts += [f"- {columns}: {reason}" for columns, reason in card["excluded"].items()]
     parts.append("\n## Limits\n")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from paymentor_assets.models.learning import columns
@@ -51,8 +53,50 @@ def psi(before: Floats, now: Floats) -> float:
 
 def score_psi(before: Floats, now: Floats) -> float:
     """PSI of two samples of scores over the tenths of the earlier one; shapes (rows,), any size."""
+    return group_psi(*tenths(before, now))
+
+
+def tenths(before: Floats, now: Floats) -> tuple[columns.Codes, columns.Codes]:
+    """The tenth of the earlier sample into which each score falls; shapes (rows,), any size."""
     edges = np.quantile(before, np.linspace(0, 1, SCORE_BINS + 1)[1:-1])
-    return _shift(np.searchsorted(edges, before), np.searchsorted(edges, now))
+    return np.searchsorted(edges, before), np.searchsorted(edges, now)
+
+
+def categories(
+    before: npt.NDArray[Any], now: npt.NDArray[Any]
+) -> tuple[columns.Codes, columns.Codes]:
+    """A number for each name (or number that stands for one); shapes (rows,), any size."""
+    _, place = np.unique(np.concatenate([before, now]), return_inverse=True)
+    return place[: len(before)], place[len(before) :]
+
+
+def group_psi(before: columns.Codes, now: columns.Codes) -> float:
+    """PSI of two samples of group numbers, 0 and up; shapes (rows,), any size."""
+    groups = int(max(before.max(), now.max())) + 1
+    # An empty group of a small sample is worth half an observation: that one of ten groups of
+    # sixty rows is empty is chance, and must not look like a share of one in ten thousand.
+    one, other = (
+        np.maximum(np.bincount(some, minlength=groups), 0.5) / len(some) for some in (before, now)
+    )
+    return psi(one, other)
+
+
+def usual_psi(
+    groups: columns.Codes, days: npt.NDArray[np.datetime64], *, span: int, least: int
+) -> float:
+    """The largest PSI between any `span` neighbouring days of a sample and its other days.
+
+    Days of one population differ, too: due dates and paydays follow the calendar. What is no more
+    unlike than this has not moved. `groups` and `days` (rows,); stretches with fewer than `least`
+    rows on either side are not looked at, and 0 is what is said of too few days.
+    """
+    known = np.unique(days)
+    found = [0.0]
+    for start in range(len(known) - span + 1):
+        is_in = (days >= known[start]) & (days <= known[start + span - 1])
+        if min(is_in.sum(), (~is_in).sum()) >= least:
+            found.append(group_psi(groups[~is_in], groups[is_in]))
+    return max(found)
 
 
 def psi_alarm(before: int, now: int, groups: int) -> float:
@@ -84,7 +128,7 @@ def drift(
     schema = columns.learn(what, before)
     old, new = schema.read(before), schema.read(now)
     features = {
-        column.name: _shift(bin_of(old[column.name], column), bin_of(new[column.name], column))
+        column.name: group_psi(bin_of(old[column.name], column), bin_of(new[column.name], column))
         for column in schema.columns
     }
     alarms = [
@@ -101,14 +145,6 @@ def drift(
         if _is_another_rate(outcome_before, outcome_now):
             alarms.append(f"base rate: {rate_before:.1%} before, {rate_now:.1%} now")
     return DriftReport(features, score, rate_before, rate_now, tuple(alarms))
-
-
-def _shift(before: columns.Codes, now: columns.Codes) -> float:
-    groups = int(max(before.max(), now.max())) + 1
-    return psi(
-        np.bincount(before, minlength=groups) / len(before),
-        np.bincount(now, minlength=groups) / len(now),
-    )
 
 
 def _is_another_rate(before: Floats, now: Floats) -> bool:

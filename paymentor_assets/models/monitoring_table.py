@@ -19,12 +19,15 @@ LIFT = "lift"
 
 #: Monitor to what must hold of it.
 MONITORS = {
-    FEATURE_PSI: "Every feature is spread as in the training reference: PSI at most 0.25.",
-    SCORE_PSI: "Scores are spread as on the training reference: PSI at most 0.25.",
+    FEATURE_PSI: "Every feature is spread as in the training reference: PSI at most 0.25, or what "
+    "chance and the calendar show between its days.",
+    SCORE_PSI: "Scores are spread as on the training reference: PSI at most 0.25, or what chance "
+    "and the calendar show between its days.",
     MISSING_RATE: "No feature is missing in 10 points more of the rows than in the reference.",
     CALIBRATION: "Over a week of known outcomes, predicted and realised rate differ by at most "
     "5 points beyond chance.",
-    LIFT: "Over a week of known outcomes, the tenth called most likely pays no less than the rest.",
+    LIFT: "Over a week of known outcomes, the tenth called most likely does no worse than all, but "
+    "for chance.",
 }
 #: These need outcomes, which are known weeks later; the others need the training reference.
 OF_OUTCOMES = (CALIBRATION, LIFT)

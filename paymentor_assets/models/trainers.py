@@ -5,7 +5,6 @@ All three learn from the earlier days of an extract and are judged on the later 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -13,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from paymentor_assets.models import fair_use, training
-from paymentor_assets.models.artefact import Fitted, ModelArtefact
+from paymentor_assets.models import fair_use, fairness, training
+from paymentor_assets.models.artefact import DECIMALS, ModelArtefact
 from paymentor_assets.models.families import customer_segmentation, user_affinity
 from paymentor_assets.models.families.user_affinity import Affinity
 from paymentor_assets.models.family_spec import FamilySpec
+from paymentor_assets.models.predictions import Part, Predictions, evaluation_bytes, evenly
 from paymentor_assets.models.splits import TEST_SHARE
-from paymentor_assets.models.training import TrainingData
+from paymentor_assets.models.training import Trained, TrainingData
 from resources.errors import ContractError
 
 #: Names of what the families without outcomes give.
@@ -34,20 +34,21 @@ def train(spec: FamilySpec, data: TrainingData, *, seed: int = 7) -> ModelArtefa
     """
     features = fair_use.features_of(spec)
     rows = data.in_order(spec.family)
-    models: Mapping[str, Fitted]
     if spec.targets:
-        models, reports = training.train_targets(spec, rows, seed)
+        trained = training.train_targets(spec, rows, seed)
     elif spec.family == customer_segmentation.FAMILY:
-        models, reports = _segments(spec, rows, seed)
+        trained = _segments(spec, rows, seed)
     else:
-        models, reports = _affinity(spec, rows, seed)
+        trained = _affinity(spec, rows, seed)
     return ModelArtefact(
         family=spec.family,
-        targets=models,
+        targets=trained.models,
         phrases=spec.phrases,
+        evaluation=evaluation_bytes(trained.predictions),
         card={
             "purpose": spec.purpose,
-            "targets": reports,
+            "targets": trained.reports,
+            "fairness": fairness.fair(trained.predictions).figure,
             "explained_target": spec.explained_target,
             "features": features,
             "missing_share": {
@@ -62,9 +63,7 @@ def train(spec: FamilySpec, data: TrainingData, *, seed: int = 7) -> ModelArtefa
     )
 
 
-def _segments(
-    spec: FamilySpec, rows: pa.Table, seed: int
-) -> tuple[Mapping[str, Fitted], dict[str, Any]]:
+def _segments(spec: FamilySpec, rows: pa.Table, seed: int) -> Trained:
     """Segments of the earlier days, and what they make of the later ones."""
     days, earlier, later = _divided(spec, rows)
     frame = rows.select([feature.name for feature in spec.features]).to_pandas()
@@ -78,22 +77,27 @@ def _segments(
         metrics[f"share_{segment}_in_training"] = round(was, 6)
     metrics["mean_distance"] = round(float(now["distance"].mean()), 6)
     metrics["kept_from_week_to_week"] = _kept(rows, days, model.assign(frame)["segment"])
-    return {SEGMENT: model}, {
-        SEGMENT: {
-            "test": metrics,
-            **_said_of_days(days, earlier, later),
-            "left_out_unknown": unknown,
-            "centroids": [
-                {"segment": name, **dict(zip(model.schema.names, centre.tolist(), strict=True))}
-                for name, centre in zip(model.names, model.centroids.round(3), strict=True)
-            ],
-        }
+    report = {
+        "test": metrics,
+        **_said_of_days(days, earlier, later),
+        "left_out_unknown": unknown,
+        "centroids": [
+            {"segment": name, **dict(zip(model.schema.names, centre.tolist(), strict=True))}
+            for name, centre in zip(model.names, model.centroids.round(3), strict=True)
+        ],
     }
+    learned, judged = (evenly(np.flatnonzero(part)) for part in (earlier, later))
+    borrower, place = training.borrowers(rows), model.assign(frame)["segment_id"].to_numpy(float)
+    kept = Predictions(
+        kind="segment",
+        test=Part(borrower[judged], days[judged], place[judged]),
+        actual=np.full(len(judged), np.nan),
+        train=Part(borrower[learned], days[learned], place[learned]),
+    )
+    return Trained({SEGMENT: model}, {SEGMENT: report}, {SEGMENT: kept})
 
 
-def _affinity(
-    spec: FamilySpec, rows: pa.Table, seed: int
-) -> tuple[Mapping[str, Fitted], dict[str, Any]]:
+def _affinity(spec: FamilySpec, rows: pa.Table, seed: int) -> Trained:
     """A ranker of the earlier days, judged by the next new product of the later ones."""
     days, earlier, later = _divided(spec, rows)
     events = pd.DataFrame(
@@ -106,36 +110,62 @@ def _affinity(
     model = user_affinity.fit(events[earlier], seed=seed)
     if not isinstance(model, Affinity):
         raise TypeError(f"{spec.family}: a model of events was expected.")
-    ranks = _ranks_of_the_next(model, events[earlier], events[later])
+    scored = _scored_with_the_next(model, events[earlier], events[later])
+    ranks = scored.loc[scored["is_next"], "rank"].to_numpy(dtype=np.float64)
     if not len(ranks):
         raise ContractError(
             f"{spec.family}: on the later days nobody known came to a new product, so there is "
             "nothing to judge by; extract more days."
         )
-    return {AFFINITY: model}, {
-        AFFINITY: {
-            "test": {
-                "rows": float(len(ranks)),
-                "mean_reciprocal_rank": round(float((1 / ranks).mean()), 6),
-                "first_is_right": round(float((ranks == 1).mean()), 6),
-                "products": float(len(model.catalogue.products)),
-            },
-            **_said_of_days(days, earlier, later),
-            "left_out_unknown": [],
-            "choice": {**model.card, "folds": f"{model.card['examples']} next new products"},
-        }
+    report = {
+        "test": {
+            "rows": float(len(ranks)),
+            "mean_reciprocal_rank": round(float((1 / ranks).mean()), 6),
+            "first_is_right": round(float((ranks == 1).mean()), 6),
+            "products": float(len(model.catalogue.products)),
+        },
+        **_said_of_days(days, earlier, later),
+        "left_out_unknown": [],
+        "choice": {**model.card, "folds": f"{model.card['examples']} next new products"},
     }
+    return Trained({AFFINITY: model}, {AFFINITY: report}, {AFFINITY: _places(scored, days[later])})
 
 
-def _ranks_of_the_next(
+def _scored_with_the_next(
     model: Affinity, before: pd.DataFrame, after: pd.DataFrame
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """At which rank stood the first product that a known customer newly came to; (customers,)."""
+) -> pd.DataFrame:
+    """The ranked products of each known customer who newly came to one: `is_next` says to which."""
     scored = model.score(before)
     scored["rank"] = scored.groupby("customer_id")["score"].rank(ascending=False, method="first")
     first = after.sort_values(["occurred_at", "customer_id", "product"], kind="stable")
     found = first.merge(scored, on=["customer_id", "product"]).drop_duplicates("customer_id")
-    return found["rank"].to_numpy(dtype=np.float64)
+    judged = scored.merge(
+        found[["customer_id", "product"]], on="customer_id", suffixes=("", "_next")
+    )
+    judged["is_next"] = judged["product"] == judged["product_next"]
+    return judged
+
+
+def _places(scored: pd.DataFrame, days: Any) -> Predictions:
+    """The share of a customer's products that stand below each: comparable between customers.
+
+    They were ranked before the first of `days`. Of what was learned from nothing is kept: places
+    are spread evenly by nature.
+    """
+    _, borrower = np.unique(scored["customer_id"].to_numpy(str), return_inverse=True)
+    rows = evenly(np.arange(len(scored)))
+    below = scored.groupby("customer_id")["rank"].transform("count") - scored["rank"]
+    products = scored.groupby("customer_id")["rank"].transform("count")
+    return Predictions(
+        kind="order",
+        test=Part(
+            borrower.astype(np.int64)[rows],
+            np.full(len(rows), days.min()),
+            (below / products).to_numpy(float).round(DECIMALS)[rows],
+        ),
+        actual=scored["is_next"].to_numpy(float)[rows],
+        train=Part(np.array([], dtype=np.int64), days[:0], np.array([])),
+    )
 
 
 def _divided(spec: FamilySpec, rows: pa.Table) -> tuple[Any, Any, Any]:

@@ -19,14 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from paymentor_assets.models import evaluation, families, splits
-from paymentor_assets.models.artefact import DECIMALS
+from paymentor_assets.models.artefact import DECIMALS, Fitted
 from paymentor_assets.models.evaluation import Mask
-from paymentor_assets.models.family_spec import FamilySpec, Kind, Target
+from paymentor_assets.models.family_spec import PROTECTED, FamilySpec, Kind, Target
 from paymentor_assets.models.learning.columns import Floats
 from paymentor_assets.models.learning.designs import tree_matrix
 from paymentor_assets.models.learning.supervised import FittedModel
 from paymentor_assets.models.learning.targets import MIN_CLASS_ROWS
 from paymentor_assets.models.learning.uplift import qini
+from paymentor_assets.models.predictions import Ints, Part, Predictions, evenly
 from paymentor_assets.models.splits import TimeSplit
 from resources.errors import ContractError
 
@@ -94,18 +95,28 @@ class Sample:
     #: Whether each row had the treatment; all true for a family without one.
     is_treated: Mask
     split: TimeSplit
+    borrower: Ints
+    protected: npt.NDArray[np.object_] | None
 
 
-def train_targets(
-    spec: FamilySpec, rows: pa.Table, seed: int
-) -> tuple[dict[str, FittedModel], dict[str, dict[str, Any]]]:
-    """Fit and evaluate all targets of a family that learns from outcomes: models and reports.
+@dataclass(frozen=True)
+class Trained:
+    """What training made of an extract, by target."""
+
+    models: Mapping[str, Fitted]
+    reports: Mapping[str, Mapping[str, Any]]
+    predictions: Mapping[str, Predictions]
+
+
+def train_targets(spec: FamilySpec, rows: pa.Table, seed: int) -> Trained:
+    """Fit and evaluate all targets of a family that learns from outcomes.
 
     Raises ContractError when rows, days or outcomes do not suffice, naming target and cause, and
     LeakageError naming the features that know the outcome.
     """
     models: dict[str, FittedModel] = {}
     reports: dict[str, dict[str, Any]] = {}
+    predictions: dict[str, Predictions] = {}
     for target in spec.targets:
         sample = _sample(spec, target, rows)
         try:
@@ -116,6 +127,7 @@ def train_targets(
         if spec.judged_apart:
             apart = rows.column(f"is_{spec.judged_apart}").to_numpy()
         models[target.name] = model
+        predictions[target.name] = _predictions(target, model, sample)
         reports[target.name] = {
             **_judged(spec, target, model, sample, apart),
             "horizon_days": target.horizon_days,
@@ -126,7 +138,13 @@ def train_targets(
             "choice": dict(model.card),
             **learned,
         }
-    return models, reports
+    return Trained(models, reports, predictions)
+
+
+def borrowers(rows: pa.Table) -> Ints:
+    """A number for each row's borrower, shape (rows,)."""
+    _, number = np.unique(rows.column("subject_id").to_numpy().astype(str), return_inverse=True)
+    return number.astype(np.int64)
 
 
 def _what(spec: FamilySpec, target: Target) -> str:
@@ -155,6 +173,8 @@ def _sample(spec: FamilySpec, target: Target, rows: pa.Table) -> Sample:
         weight=rows.column(spec.weight).to_numpy() if spec.weight else None,
         is_treated=treated,
         split=split,
+        borrower=borrowers(rows),
+        protected=rows.column(PROTECTED).to_numpy() if spec.protected else None,
     )
 
 
@@ -221,7 +241,7 @@ def _judged(
         report["calibration"] = evaluation.calibration_table(outcome, predictions["test"])
     if model.conformal is not None:
         covered = evaluation.coverage(outcome, model.predict_interval(later, COVERAGE))
-        report["test"][f"covered_by_{COVERAGE:.0%}_interval"] = covered
+        report["test"][f"covered_by_{100 * COVERAGE:.0f}_percent_interval"] = covered
     if len(model.scorers) > 1:
         everybody = sample.split.test
         report["test"]["qini"] = round(
@@ -234,6 +254,26 @@ def _judged(
         )
     report["top_features"] = _top_features(model, later)
     return report
+
+
+def _predictions(target: Target, model: FittedModel, sample: Sample) -> Predictions:
+    """What is kept to judge the version by: the rows that the card's metrics are about."""
+    train, test = (
+        evenly(np.flatnonzero(part & sample.is_treated))
+        for part in (sample.split.train, sample.split.test)
+    )
+    return Predictions(
+        kind=target.kind,
+        test=_part(model, sample, test),
+        actual=sample.actual[test],
+        train=_part(model, sample, train),
+        protected=None if sample.protected is None else sample.protected[test],
+    )
+
+
+def _part(model: FittedModel, sample: Sample, rows: Ints) -> Part:
+    predicted = model.predict(sample.frame.iloc[rows]).round(DECIMALS)
+    return Part(sample.borrower[rows], sample.days[rows], predicted)
 
 
 def _top_features(model: FittedModel, frame: pd.DataFrame) -> list[dict[str, Any]]:

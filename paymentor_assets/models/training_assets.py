@@ -18,7 +18,7 @@ from paymentor_assets.models.family_spec import FamilySpec
 from resources.clock import Clock
 from resources.registry import ModelRegistry
 
-TRAINING_VERSION = "2"
+TRAINING_VERSION = "3"
 TRAINING_EXTRACT = dg.AssetKey(["models", "training_extract"])
 
 

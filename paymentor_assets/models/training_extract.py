@@ -1,9 +1,9 @@
 """The training extract: what model development may see, and nothing that says about whom.
 
 Weekly as-of days of published features with the outcomes known by now, one table a family. Names,
-tokens, ids, places and birth years stay behind; rows carry an id salted per extract, so two
-extracts cannot be joined to follow a person, and development cannot join one to anything of
-production. What the rows of a family are stands in training_rows.
+tokens, ids, places and birth years stay behind, but for a band of age to judge fairness by; rows
+carry an id salted per extract, so two extracts cannot be joined to follow a person, and development
+cannot join one to anything of production. What the rows of a family are stands in training_rows.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pyiceberg.expressions import EqualTo
 from paymentor_assets.audit.publications import (
     Publication,
     RunInfo,
-    all_publications,
+    covering,
     lender_days,
     newest,
     publish_days,
     read_table,
 )
 from paymentor_assets.ingestion.contracts.tables import raw_tables
-from paymentor_assets.models import families, feature_frame, training_rows
+from paymentor_assets.models import families, feature_frame, protected_groups, training_rows
 from paymentor_assets.models.families import channel_preference
 from paymentor_assets.models.training_rows import SOURCES, Published, Source, rows_of
 from resources.crash_points import reach, register
@@ -62,6 +62,18 @@ def feature_contract(lake: Lakehouse, name: str) -> TableContract:
     return TableContract(name=name, schema=schema, key=_FEATURE_KEYS[name], description=name)
 
 
+def read_features(
+    lake: Lakehouse, features: Publication, name: str, day: date, columns: Sequence[str]
+) -> pa.Table:
+    """Those of `columns` that a published features table has; whoever reads one refuses the rest.
+
+    So the refusal names who reads the column, and why it is needed.
+    """
+    contract = feature_contract(lake, name)
+    known = [column for column in columns if column in contract.column_names]
+    return read_table(lake, features, contract, day, known)
+
+
 def extract(
     lake: Lakehouse,
     development_lake: Lakehouse,
@@ -79,10 +91,10 @@ def extract(
 
     Raises PublicationError when no features were published.
     """
-    covering = _covering_days(lake, FEATURES_STAGE, lender_id)
-    outcomes = _covering_days(lake, LABELS_STAGE, lender_id)
-    through = known_through or max(covering, default=None)
-    days = weekly_days([day for day in covering if day in outcomes and through and day <= through])
+    built = covering(lake, FEATURES_STAGE, lender_id)
+    outcomes = covering(lake, LABELS_STAGE, lender_id)
+    through = known_through or max(built, default=None)
+    days = weekly_days([day for day in built if day in outcomes and through and day <= through])
     if not days or through is None:
         raise PublicationError(
             f"There are no published features of lender {lender_id}"
@@ -96,13 +108,13 @@ def extract(
         days=days,
         known_through=through,
         features={
-            name: _read(lake, outcomes if name == _LABELS else covering, name, days, columns)
+            name: _read(lake, outcomes if name == _LABELS else built, name, days, columns)
             for name, columns in _columns().items()
         },
         events={s.table: events_known_before(lake, ingestion, s, lender_id, end) for s in SOURCES},
     )
     inputs = sorted(
-        {p[day].publication_id for p in (covering, outcomes) for day in days}
+        {p[day].publication_id for p in (built, outcomes) for day in days}
         | ({ingestion.publication_id} if ingestion else set())
     )
     salt = hmac.new(
@@ -135,16 +147,9 @@ def weekly_days(days: Sequence[date]) -> list[date]:
     return chosen[::-1]
 
 
-def _covering_days(lake: Lakehouse, stage: str, lender_id: str) -> dict[date, Publication]:
-    covering: dict[date, Publication] = {}
-    for publication in all_publications(lake, stage=stage, lender_id=lender_id):
-        covering.update(dict.fromkeys(publication.as_of_dates, publication))
-    return covering
-
-
 def _read(
     lake: Lakehouse,
-    covering: dict[date, Publication],
+    published: dict[date, Publication],
     name: str,
     days: Sequence[date],
     columns: Sequence[str],
@@ -153,10 +158,10 @@ def _read(
     contract = feature_contract(lake, name)
     by_publication: dict[str, list[date]] = {}
     for day in days:
-        by_publication.setdefault(covering[day].publication_id, []).append(day)
+        by_publication.setdefault(published[day].publication_id, []).append(day)
     parts: list[pa.Table] = []
     for own_days in by_publication.values():
-        publication = covering[own_days[0]]
+        publication = published[own_days[0]]
         snapshot_id = publication.table(name).snapshot_id
         if lake.has_snapshot(name, snapshot_id):
             # One scan for all days: a scan costs more than what it reads.
@@ -171,7 +176,9 @@ def _columns() -> dict[str, list[str]]:
     """The features tables that are read, and their columns."""
     return {
         "features.account_features": feature_frame.account_columns(),
-        "features.customer_profile": training_rows.profile_columns(),
+        "features.customer_profile": sorted(
+            {*training_rows.profile_columns(), *protected_groups.protected_columns()}
+        ),
         "features.channel_engagement": feature_frame.engagement_columns(channel_preference.SPEC),
         _LABELS: list(_LABEL_COLUMNS),
     }

@@ -25,12 +25,14 @@ from paymentor_assets.models.families import (
     user_affinity,
 )
 from paymentor_assets.models.family_spec import FamilySpec
+from paymentor_assets.models.protected_groups import with_groups
 from resources.duck import connect
 
 #: What a contact that was not drawn at random counts beside one that was.
 TARGETED_WEIGHT = 0.25
 
-_AFTER_THE_DAY = "BETWEEN p.as_of_date + 2 AND p.as_of_date + 8"
+#: The dates of what is counted as coming after the day of `p`.
+AFTER_THE_DAY = "BETWEEN p.as_of_date + 2 AND p.as_of_date + 8"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,10 @@ def profile_columns() -> list[str]:
 
 def rows_of(spec: FamilySpec, published: Published, salt: str) -> pa.Table:
     """A family's rows of one lender, without identities; rows of `spec.rows`."""
-    return deidentified(spec, _ROWS[spec.family](spec, published), published.known_through, salt)
+    rows = _ROWS[spec.family](spec, published)
+    if spec.protected is not None:
+        rows = with_groups(spec, rows, published.features["features.customer_profile"])
+    return deidentified(spec, rows, published.known_through, salt)
 
 
 def deidentified(spec: FamilySpec, rows: pa.Table, known_through: date, salt: str) -> pa.Table:
@@ -169,11 +174,11 @@ def visits(clicks: pa.Table) -> pa.Table:
     `clicks` holds every version of the rows of CLICKS; each event counts as it was known last.
     """
     with connect() as con:
-        con.register(_relation(CLICKS), clicks)
+        con.register(relation(CLICKS), clicks)
         return con.execute(
             f"""
             SELECT event_id, customer_id, product, occurred_at_utc AS occurred_at, _known_at
-            FROM ({_newest(CLICKS)})
+            FROM ({newest_sql(CLICKS)})
             WHERE product IS NOT NULL
             """
         ).to_arrow_table()
@@ -219,8 +224,8 @@ def _contacts(spec: FamilySpec, published: Published) -> pa.Table:
                coalesce(c.outcome IN ('opened', 'clicked', 'replied', 'right_party_contact',
                                       'promise_to_pay'), false) AS engaged
         FROM profiles AS p
-        JOIN ({_newest(CONTACTS)}) AS c USING (customer_id)
-        WHERE c.direction = 'outbound' AND CAST(c.contacted_at_utc AS DATE) {_AFTER_THE_DAY}
+        JOIN ({newest_sql(CONTACTS)}) AS c USING (customer_id)
+        WHERE c.direction = 'outbound' AND CAST(c.contacted_at_utc AS DATE) {AFTER_THE_DAY}
         """,
     )
 
@@ -233,8 +238,8 @@ def _offers(spec: FamilySpec, published: Published) -> pa.Table:
         SELECT c.response_id AS row_key, {{keys}}, c.product, c.channel,
                NOT c.is_control AS is_offered, c.response = 'accepted' AS accepted
         FROM profiles AS p
-        JOIN ({_newest(CAMPAIGNS)}) AS c USING (customer_id)
-        WHERE CAST(c.offered_at_utc AS DATE) {_AFTER_THE_DAY}
+        JOIN ({newest_sql(CAMPAIGNS)}) AS c USING (customer_id)
+        WHERE CAST(c.offered_at_utc AS DATE) {AFTER_THE_DAY}
         """,
     )
 
@@ -273,21 +278,25 @@ def _register(con: duckdb.DuckDBPyConnection, published: Published) -> None:
     con.register("profiles", published.features["features.customer_profile"])
     con.register("days", pa.table({"as_of_date": pa.array(published.days, pa.date32())}))
     for source in SOURCES:
-        con.register(_relation(source), published.events[source.table])
+        con.register(relation(source), published.events[source.table])
 
 
-def _relation(source: Source) -> str:
+def relation(source: Source) -> str:
+    """The name under which `newest_sql` reads a source's rows."""
     return source.table.removeprefix("raw.")
 
 
-def _newest(source: Source) -> str:
-    """Each row as it was known last: a lender may deliver a correction under the same key."""
+def newest_sql(source: Source) -> str:
+    """SELECT of each row as it was known last, out of `relation(source)`.
+
+    A lender may deliver a correction under the same key.
+    """
     return f"""
         SELECT * EXCLUDE (recency) FROM (
             SELECT *, row_number() OVER (
                 PARTITION BY {source.key} ORDER BY _known_at DESC, _file_id, _row_number
             ) AS recency
-            FROM {_relation(source)}
+            FROM {relation(source)}
         ) WHERE recency = 1
     """
 

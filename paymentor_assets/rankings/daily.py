@@ -11,17 +11,16 @@ from paymentor_assets.audit.publications import (
     Publication,
     RunInfo,
     publish_days,
-    read_table,
     require,
 )
 from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import feature_frame
 from paymentor_assets.models.families import customer_ranking as family
-from paymentor_assets.models.registry import load_approved
-from paymentor_assets.models.training_extract import FEATURES_STAGE, feature_contract
+from paymentor_assets.models.registry import ApprovedModel, load_approved
+from paymentor_assets.models.training_extract import FEATURES_STAGE, read_features
 from paymentor_assets.rankings import channel_preference
-from paymentor_assets.rankings.scoring import rank_accounts
+from paymentor_assets.rankings.scoring import BATCH_ROWS, rank_accounts
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
 from resources.crash_points import reach, register
 from resources.lakehouse import Lakehouse, TableContract
@@ -71,44 +70,38 @@ def compute_day(
     """What `rank_day` would publish, and the features it rests on; writes nothing."""
     model = load_approved(lake, registry, family.FAMILY)
     features = require(lake, FEATURES_STAGE, lender.lender_id, day)
-    accounts = _read(
-        lake, features, "features.account_features", day, feature_frame.account_columns()
-    )
-    profiles = _read(
-        lake,
-        features,
-        "features.customer_profile",
-        day,
-        sorted({*feature_frame.profile_columns(), "country"}),
-    )
-    engagement = _read(
-        lake,
-        features,
-        "features.channel_engagement",
-        day,
-        channel_preference.engagement_columns(),
-    )
-    frame = feature_frame.build(accounts, profiles)
-    tables = {
-        CUSTOMER_RANKINGS: rank_accounts(model, frame, features.publication_id),
-        CHANNEL_PREFERENCES: channel_preference.preferences(
-            _customers(frame, profiles),
-            engagement,
-            channels=list(lender.channels),
-            features_publication_id=features.publication_id,
-        ),
-    }
-    return tables, features
+    rankings = rankings_of(lake, model, features, day)
+    # What the frames were made of is gone by now: at a million accounts it is most of the memory.
+    preferences = _preferences(lake, lender, features, day, rankings)
+    return {CUSTOMER_RANKINGS: rankings, CHANNEL_PREFERENCES: preferences}, features
 
 
-def _read(
-    lake: Lakehouse, features: Publication, name: str, day: date, columns: list[str]
+def rankings_of(
+    lake: Lakehouse, model: ApprovedModel, features: Publication, day: date
 ) -> pa.Table:
-    return read_table(lake, features, feature_contract(lake, name), day, columns)
+    """Rows of decisions.customer_rankings of a published day of features, scored by `model`."""
+    accounts, profiles = (
+        read_features(lake, features, name, day, columns)
+        for name, columns in (
+            ("features.account_features", feature_frame.account_columns()),
+            ("features.customer_profile", feature_frame.profile_columns()),
+        )
+    )
+    frames = feature_frame.batches(accounts, profiles, BATCH_ROWS)
+    return rank_accounts(model, frames, features.publication_id)
 
 
-def _customers(frame: pa.Table, profiles: pa.Table) -> pa.Table:
-    """Customers with an open account, and their country."""
+def _preferences(
+    lake: Lakehouse, lender: Lender, features: Publication, day: date, rankings: pa.Table
+) -> pa.Table:
+    """Of the customers with an open account, who are those of the rankings."""
     key = ["lender_id", "customer_id", "as_of_date"]
-    ranked = frame.select(key).group_by(key).aggregate([])
-    return ranked.join(profiles.select([*key, "country"]), keys=key, join_type="left outer")
+    countries = read_features(lake, features, "features.customer_profile", day, [*key, "country"])
+    customers = rankings.select(key).group_by(key).aggregate([])
+    engagement = channel_preference.engagement_columns()
+    return channel_preference.preferences(
+        customers.join(countries, keys=key, join_type="left outer"),
+        read_features(lake, features, "features.channel_engagement", day, engagement),
+        channels=list(lender.channels),
+        features_publication_id=features.publication_id,
+    )

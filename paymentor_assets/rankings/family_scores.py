@@ -1,71 +1,61 @@
 """A day's scores of the families beside customer ranking, each by its approved artefact.
 
-The frames are made by the code that makes the training extracts, so the two cannot differ. A family
-without an approved version scores nothing, which is recorded; what then serves in its place is
-older than the model: declared incomes, the campaigns' acceptance rate, the channel estimator.
+A family without an approved version scores nothing, which is recorded; what then serves in its
+place is older than the model: declared incomes, the campaigns' acceptance rate, the channel
+estimator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
-from typing import TypeVar
+from functools import partial
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from paymentor_assets.audit.publications import (
     Publication,
     RunInfo,
     newest,
     publish_days,
-    read_table,
     require,
 )
 from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import feature_frame
-from paymentor_assets.models.artefact import DECIMALS
+from paymentor_assets.models.artefact import ModelArtefact
+from paymentor_assets.models.day_reader import DayReader
 from paymentor_assets.models.families import (
+    channel_preference,
     customer_segmentation,
     income_imputation,
     offer_propensity,
     user_affinity,
 )
-from paymentor_assets.models.families.customer_segmentation import Segmentation
-from paymentor_assets.models.families.user_affinity import Affinity
-from paymentor_assets.models.learning.columns import Floats
-from paymentor_assets.models.learning.supervised import FittedModel
 from paymentor_assets.models.registry import ApprovedModel, load_approved
 from paymentor_assets.models.training_extract import (
     FEATURES_STAGE,
     INGESTION_STAGE,
     events_known_before,
-    feature_contract,
+    read_features,
 )
-from paymentor_assets.models.training_rows import (
-    CLICKS,
-    known_incomes_sql,
-    profile_columns,
-    visits,
-)
+from paymentor_assets.models.training_rows import CLICKS, profile_columns
+from paymentor_assets.rankings import family_rows
 from paymentor_assets.rankings.tables import (
     AFFINITY_INDEX,
+    CHANNEL_PROPENSITY,
     CUSTOMER_SEGMENTS,
     INCOME_ESTIMATES,
     OFFER_PROPENSITY,
 )
 from resources.clock import naive_utc
-from resources.duck import connect
 from resources.errors import ContractError, NoApprovedModel
-from resources.lakehouse import MONEY, Lakehouse, TableContract
+from resources.lakehouse import Lakehouse, TableContract
 from resources.registry import ModelRegistry
 
 STAGE = "scores"
-#: Of the interval around an estimated income.
-COVERAGE = 0.9
-#: A customer has an offer row for every product and channel; this bounds the memory of them.
+#: A customer has a row for every product or part of the day, and channel; this bounds the memory.
 BATCH_CUSTOMERS = 20_000
 
 #: The table of each family.
@@ -74,9 +64,11 @@ TABLES: Mapping[str, TableContract] = {
     user_affinity.FAMILY: AFFINITY_INDEX,
     income_imputation.FAMILY: INCOME_ESTIMATES,
     offer_propensity.FAMILY: OFFER_PROPENSITY,
+    channel_preference.FAMILY: CHANNEL_PROPENSITY,
 }
-
-_Fitted = TypeVar("_Fitted", FittedModel, Segmentation, Affinity)
+_NO_AFFINITIES = pa.schema(
+    [AFFINITY_INDEX.schema.field(name) for name in (*AFFINITY_INDEX.key, "score", "rank")]
+).empty_table()
 
 
 def approved_models(lake: Lakehouse, registry: ModelRegistry) -> dict[str, ApprovedModel]:
@@ -123,14 +115,15 @@ def score_day(
     if not models and not withdrawn:
         return None
     features = require(lake, FEATURES_STAGE, lender.lender_id, day)
-    contract = feature_contract(lake, "features.customer_profile")
-    profiles = read_table(lake, features, contract, day, profile_columns())
+    profiles = read_features(lake, features, "features.customer_profile", day, profile_columns())
     tables = {table: table.schema.empty_table() for table in withdrawn}
     for family, model in models.items():
         try:
-            rows = _rows(lake, model, lender, day, profiles)
+            rows = _rows(lake, model.artefact, lender, features, profiles)
         except ContractError as error:
-            raise ContractError(f"Version {model.version} of {error}") from error
+            raise ContractError(
+                f"{family} version {model.version} cannot score: {error}"
+            ) from error
         tables[TABLES[family]] = _signed(TABLES[family], rows, model, features.publication_id)
     refuse_changes_of_sealed_days(
         lake, {day} & set(sealed), stage=STAGE, lender_id=lender.lender_id, tables=tables
@@ -146,156 +139,81 @@ def score_day(
     )
 
 
-def segments(model: ApprovedModel, profiles: pa.Table) -> pa.Table:
-    """The segment of every customer of `profiles` (columns of `profile_columns()`)."""
-    fitted = _only(model, Segmentation)
-    frame = feature_frame.of_customers(customer_segmentation.SPEC, profiles)
-    assigned = fitted.assign(_features(model, frame))
-    return _with(
-        frame.select(list(feature_frame.CUSTOMER_KEYS)),
-        segment_id=pa.array(assigned["segment_id"].to_numpy(np.int32)),
-        segment=pa.array(assigned["segment"].to_numpy(), pa.string()),
-        distance=pa.array(assigned["distance"].to_numpy().round(DECIMALS)),
-    )
-
-
-def affinities(model: ApprovedModel, profiles: pa.Table, clicks: pa.Table) -> pa.Table:
-    """Every product that customers of `profiles` have not looked at, ranked for each of them.
-
-    `clicks` holds every version of the rows of CLICKS that is known. Customers without a visit have
-    no rows. Equal scores are ranked by the product's name.
-    """
-    with connect() as con:
-        con.register("profiles", profiles)
-        con.register("visits", visits(clicks))
-        events = con.execute(
-            """
-            SELECT v.customer_id, v.product, v.occurred_at FROM visits AS v
-            WHERE v.customer_id IN (SELECT customer_id FROM profiles)
-            """
-        ).to_arrow_table()
-        scored = _only(model, Affinity).score(events.to_pandas()).round({"score": DECIMALS})
-        con.register("scored", scored.astype({"customer_id": "str", "product": "str"}))
-        return con.execute(
-            """
-            SELECT p.lender_id, p.customer_id, s.product, p.as_of_date, s.score,
-                   row_number() OVER (
-                       PARTITION BY p.customer_id ORDER BY s.score DESC, s.product
-                   ) AS rank
-            FROM scored AS s JOIN profiles AS p USING (customer_id)
-            """
-        ).to_arrow_table()
-
-
-def incomes(model: ApprovedModel, profiles: pa.Table) -> pa.Table:
-    """The income of every customer of `profiles`: known, or estimated with its interval."""
-    spec = income_imputation.SPEC
-    fitted = _only(model, FittedModel)
-    with connect() as con:
-        con.register("profiles", profiles)
-        rows = con.execute(
-            f"""
-            SELECT p.lender_id, p.customer_id, p.as_of_date, p.currency, k.monthly_income
-            FROM profiles AS p
-            LEFT JOIN ({known_incomes_sql(spec)}) AS k USING (lender_id, customer_id, as_of_date)
-            ORDER BY p.lender_id, p.as_of_date, p.customer_id
-            """
-        ).to_arrow_table()
-    is_imputed = rows.column("monthly_income").is_null().to_numpy()
-    unknown = rows.select(list(feature_frame.CUSTOMER_KEYS)).filter(pa.array(is_imputed))
-    # In the order of `rows`: both are ordered by lender, day and customer.
-    frame = _features(model, feature_frame.of_customers(spec, profiles, events=unknown))
-    income = rows.column("monthly_income").to_numpy().astype(np.float64)
-    bounds = np.full((len(income), 2), np.nan)
-    if len(frame):
-        income[is_imputed] = fitted.predict(frame)
-        bounds[is_imputed] = fitted.predict_interval(frame, COVERAGE)
-    return _with(
-        rows.drop(["monthly_income"]),
-        income=_money(income),
-        lower=_money(bounds[:, 0]),
-        upper=_money(bounds[:, 1]),
-        is_imputed=pa.array(is_imputed),
-    )
-
-
-def propensities(model: ApprovedModel, profiles: pa.Table, channels: Collection[str]) -> pa.Table:
-    """Acceptance by every customer of `profiles`, of every product learned, on every channel."""
-    fitted = _only(model, FittedModel)
-    learned = next(column for column in fitted.schema.columns if column.name == "product")
-    with connect() as con:
-        con.register("profiles", profiles)
-        con.register("products", pa.table({"product": pa.array(learned.levels, pa.string())}))
-        con.register("channels", pa.table({"channel": pa.array(sorted(channels), pa.string())}))
-        offers = con.execute(
-            """
-            SELECT p.lender_id, p.customer_id, p.as_of_date, o.product, c.channel
-            FROM profiles AS p CROSS JOIN products AS o CROSS JOIN channels AS c
-            """
-        ).to_arrow_table()
-    found = feature_frame.of_customers(offer_propensity.SPEC, profiles, events=offers)
-    frame = _features(model, found)
-    uplift: pa.Array = pa.nulls(len(frame), pa.float64())
-    if fitted.knows_uplift:
-        uplift = pa.array(fitted.predict_uplift(frame).round(DECIMALS))
-    return _with(
-        found.select([*feature_frame.CUSTOMER_KEYS, "product", "channel"]),
-        p_accept=pa.array(fitted.predict(frame).round(DECIMALS)),
-        uplift=uplift,
-    )
-
-
 def _rows(
-    lake: Lakehouse, model: ApprovedModel, lender: Lender, day: date, profiles: pa.Table
+    lake: Lakehouse,
+    model: ModelArtefact,
+    lender: Lender,
+    features: Publication,
+    profiles: pa.Table,
 ) -> pa.Table:
-    if model.family == user_affinity.FAMILY:
-        ingestion = newest(lake, INGESTION_STAGE, lender.lender_id)
+    """What a family says of all customers of the day of `features`."""
+    if model.family != channel_preference.FAMILY:
+        return scored_rows(lake, model, lender, profiles)
+    columns = feature_frame.engagement_columns(channel_preference.SPEC)
+    engagement = read_features(
+        lake, features, "features.channel_engagement", features.as_of_date, columns
+    )
+    score = partial(family_rows.engagements, engagement=engagement, channels=lender.channels)
+    return _in_parts(model, profiles, score)
+
+
+def scored_rows(
+    lake: Lakehouse, model: ModelArtefact, lender: Lender, profiles: pa.Table
+) -> pa.Table:
+    """What the family's artefact says of the customers of `profiles`, as known on each one's day.
+
+    Rows of the family's table of TABLES, without the columns that say what they rest on. Channel
+    preference is none of these families: it reads engagement beside the profiles.
+    """
+    score: Callable[[DayReader, pa.Table], pa.Table]
+    match model.family:
+        case user_affinity.FAMILY:
+            return _affinities_by_day(lake, model, lender, profiles)
+        case offer_propensity.FAMILY:
+            score = partial(family_rows.propensities, channels=lender.channels)
+        case income_imputation.FAMILY:
+            score = family_rows.incomes
+        case _:
+            score = family_rows.segments
+    return _in_parts(model, profiles, score)
+
+
+def _in_parts(
+    model: ModelArtefact, profiles: pa.Table, score: Callable[[DayReader, pa.Table], pa.Table]
+) -> pa.Table:
+    reader = DayReader(model)
+    rows = pa.concat_tables(
+        score(reader, profiles.slice(start, BATCH_CUSTOMERS))
+        for start in range(0, max(profiles.num_rows, 1), BATCH_CUSTOMERS)
+    )
+    reader.check()
+    return rows
+
+
+def _affinities_by_day(
+    lake: Lakehouse, model: ModelArtefact, lender: Lender, profiles: pa.Table
+) -> pa.Table:
+    ingestion = newest(lake, INGESTION_STAGE, lender.lender_id)
+    days = profiles.column("as_of_date")
+    found = []
+    for day in sorted(days.unique().to_pylist()):
         # What is known at the very cut-off belongs to the day, as in the features.
         end = naive_utc(lender.cutoff_utc(day)) + timedelta(microseconds=1)
         clicks = events_known_before(lake, ingestion, CLICKS, lender.lender_id, end)
-        return affinities(model, profiles, clicks)
-    scored: Mapping[str, Callable[[pa.Table], pa.Table]] = {
-        customer_segmentation.FAMILY: lambda some: segments(model, some),
-        income_imputation.FAMILY: lambda some: incomes(model, some),
-        offer_propensity.FAMILY: lambda some: propensities(model, some, lender.channels),
-    }
-    return pa.concat_tables(
-        scored[model.family](profiles.slice(start, BATCH_CUSTOMERS))
-        for start in range(0, max(profiles.num_rows, 1), BATCH_CUSTOMERS)
-    )
-
-
-def _only(model: ApprovedModel, kind: type[_Fitted]) -> _Fitted:
-    """The one model of a family's artefact."""
-    (fitted,) = model.artefact.targets.values()
-    if not isinstance(fitted, kind):
-        raise TypeError(f"{model.family}: a {kind.__name__} was expected.")
-    return fitted
-
-
-def _features(model: ApprovedModel, frame: pa.Table) -> pd.DataFrame:
-    features: pd.DataFrame = frame.select(list(model.artefact.phrases)).to_pandas()
-    return features
-
-
-def _money(values: Floats) -> pa.Array:
-    return pa.array(values.round(2), from_pandas=True).cast(MONEY)
-
-
-def _with(rows: pa.Table, **values: pa.Array) -> pa.Table:
-    for name, column in values.items():
-        rows = rows.append_column(name, column)
-    return rows
+        of_day = profiles.filter(pc.equal(days, day))
+        found.append(family_rows.affinities(DayReader(model), of_day, clicks))
+    return pa.concat_tables(found) if found else _NO_AFFINITIES
 
 
 def _signed(
     contract: TableContract, rows: pa.Table, model: ApprovedModel, features_publication_id: str
 ) -> pa.Table:
     """Rows of the contract, with the version, the artefact and the features they rest on."""
-    signed = _with(
-        rows,
-        model_version=pa.repeat(str(model.version), rows.num_rows),
-        model_artefact_sha256=pa.repeat(model.approval.artefact_sha256, rows.num_rows),
-        features_publication_id=pa.repeat(features_publication_id, rows.num_rows),
-    )
-    return signed.select(contract.column_names).cast(contract.schema)
+    said = {
+        "model_version": str(model.version),
+        "model_artefact_sha256": model.approval.artefact_sha256,
+        "features_publication_id": features_publication_id,
+    }
+    for name, value in said.items():
+        rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
+    return rows.select(contract.column_names).cast(contract.schema)

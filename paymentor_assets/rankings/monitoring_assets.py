@@ -1,6 +1,7 @@
-"""Monitoring of what ranked, in the asset graph: a table by day, a plot and a check a monitor."""
+"""Monitoring of what scored, in the asset graph: a table by day, a plot and a check a monitor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -12,28 +13,28 @@ from paymentor_assets.asset_metadata import (
     published_metadata,
     table_metadata,
 )
-from paymentor_assets.audit.publications import RunInfo, publish_days, read_table, require
+from paymentor_assets.audit.publications import RunInfo, publish_days, read_table
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models import plots
 from paymentor_assets.models.development import development_lakehouse
 from paymentor_assets.models.handover import hand_over_monitoring
 from paymentor_assets.models.monitoring_table import MONITORING, MONITORS, OF_OUTCOMES, STAGE
 from paymentor_assets.partitions import daily, days_of, lenders_of
-from paymentor_assets.rankings.monitors import RANKINGS_STAGE, monitor_day
-from paymentor_assets.rankings.tables import CUSTOMER_RANKINGS
+from paymentor_assets.rankings.monitors import monitor_day, scored_publications
+from paymentor_assets.rankings.watched import WATCHED
 from paymentor_assets.settings import Settings
 from resources.clock import Clock
 from resources.lakehouse import Lakehouse
 from resources.registry import ModelRegistry
 
-MONITORING_VERSION = "1"
+MONITORING_VERSION = "2"
 _KEY = asset_key(MONITORING)
 
 
 @dg.asset(
     key=_KEY,
     deps=[
-        asset_key(CUSTOMER_RANKINGS),
+        *(asset_key(watched.table) for watched in WATCHED),
         dg.AssetKey(["features", "account_features"]),
         dg.AssetKey(["features", "customer_profile"]),
         dg.AssetKey(["features", "repayment_labels"]),
@@ -43,8 +44,9 @@ _KEY = asset_key(MONITORING)
     kinds={"iceberg"},
     code_version=MONITORING_VERSION,
     description=(
-        "How far a day's features, scores and known outcomes are from what the model that scored "
-        "it learned. Handed over to model development, whose drift sensor asks for training."
+        "How far a day's features, scores and known outcomes are from what the models that scored "
+        "it learned, all families alike. Handed over to model development, whose drift sensor asks "
+        "for training."
     ),
     metadata=table_metadata(MONITORING),
     partitions_def=daily,
@@ -67,15 +69,15 @@ def monitoring(
     published = []
     for day in days_of(context):
         for lender in lenders_of(context, lenders):
-            ranked = require(lakehouse, RANKINGS_STAGE, lender.lender_id, day)
-            rows = monitor_day(lakehouse, registry, lender.lender_id, day)
+            rows = monitor_day(lakehouse, registry, lender, day)
+            scored = scored_publications(lakehouse, lender.lender_id, day)
             publication = publish_days(
                 lakehouse,
                 stage=STAGE,
                 lender_id=lender.lender_id,
                 days=[day],
                 tables={MONITORING: rows},
-                inputs=[ranked.publication_id],
+                inputs=[publication.publication_id for publication in scored.values()],
                 run=run,
             )
             hand_over_monitoring(development, publication, rows, run)
@@ -99,9 +101,13 @@ def _measured(rows: pa.Table, monitor: str) -> pa.Table:
     )
 
 
+def _named(row: Mapping[str, Any]) -> str:
+    return f"{row['family']} {row['subject']}"
+
+
 def _plot(rows: pa.Table, monitor: str) -> str:
     shown = {
-        f"{row['lender_id']} {row['as_of_date']} {row['subject']}": row["value"]
+        f"{row['lender_id']} {row['as_of_date']} {_named(row)}": row["value"]
         for row in _measured(rows, monitor).to_pylist()
     }
     return plots.bars(shown, f"{monitor.replace('_', ' ')}, largest first")
@@ -110,7 +116,7 @@ def _plot(rows: pa.Table, monitor: str) -> str:
 def _check(rows: pa.Table, monitor: str) -> dg.AssetCheckResult:
     measured = _measured(rows, monitor)
     alarms = measured.filter(measured.column("is_alarm"))
-    subjects = sorted(set(alarms.column("subject").to_pylist()))
+    subjects = sorted({_named(row) for row in alarms.to_pylist()})
     return dg.AssetCheckResult(
         check_name=monitor,
         asset_key=_KEY,

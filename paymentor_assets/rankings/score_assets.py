@@ -17,7 +17,7 @@ from paymentor_assets.audit.publications import Publication, RunInfo, read_table
 from paymentor_assets.audit.sealing import sealed_days_of
 from paymentor_assets.lenders import Lender
 from paymentor_assets.models.assets import APPROVALS
-from paymentor_assets.models.families import user_affinity
+from paymentor_assets.models.families import channel_preference, user_affinity
 from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.partitions import daily, days_of, lenders_of
 from paymentor_assets.rankings.family_scores import (
@@ -34,7 +34,10 @@ from resources.registry import ModelRegistry
 
 GROUP = "rankings"
 SCORES_VERSION = "1"
-_FURTHER_DEPS = {user_affinity.FAMILY: [dg.AssetKey(["raw", "clickstream_events"])]}
+_FURTHER_DEPS = {
+    user_affinity.FAMILY: [dg.AssetKey(["raw", "clickstream_events"])],
+    channel_preference.FAMILY: [dg.AssetKey(["features", "channel_engagement"])],
+}
 
 
 def _spec(family: str, contract: TableContract) -> dg.AssetSpec:

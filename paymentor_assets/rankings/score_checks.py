@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from paymentor_assets.rankings.tables import (
     AFFINITY_INDEX,
+    CHANNEL_PROPENSITY,
     CUSTOMER_SEGMENTS,
+    DAY_PARTS,
     INCOME_ESTIMATES,
     OFFER_PROPENSITY,
 )
@@ -29,6 +31,7 @@ _RANGES: Mapping[str, str] = {
         " AND distance >= 0 AND isfinite(distance)"
     ),
     AFFINITY_INDEX.name: "isfinite(score) AND rank >= 1",
+    CHANNEL_PROPENSITY.name: f"p_engage BETWEEN 0 AND 1 AND rank >= 1 AND hour_band IN {DAY_PARTS}",
     INCOME_ESTIMATES.name: (
         "income > 0 AND CASE WHEN is_imputed THEN lower >= 0 AND lower <= upper"
         " ELSE lower IS NULL AND upper IS NULL END"

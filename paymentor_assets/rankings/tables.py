@@ -142,3 +142,18 @@ OFFER_PROPENSITY = _scores(
         ),
     ],
 )
+
+CHANNEL_PROPENSITY = _scores(
+    "decisions.channel_propensity",
+    "How likely each customer engages, by channel and part of the day, as the model predicts it.",
+    [
+        column("channel", pa.string(), "Channel of the lender."),
+        column("hour_band", pa.string(), "morning, midday, afternoon or evening, local time."),
+    ],
+    [
+        column("p_engage", pa.float64(), "Probability that a contact is engaged with."),
+        column(
+            "rank", pa.int32(), "1 is the customer's likeliest channel in that part of the day."
+        ),
+    ],
+)

@@ -8,7 +8,7 @@ itself is in `berka_source`, `berka_portfolio` and `berka_aa`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -95,12 +95,17 @@ def write_landing(directory: Path, home: Path) -> Landing:
     con = open_source(directory)
     berka_portfolio.build(con)
     berka_aa.build(con)
+    return write_files(con, home, FEEDS)
+
+
+def write_files(con: duckdb.DuckDBPyConnection, home: Path, feeds: Iterable[str]) -> Landing:
+    """Write the lender contract and, from the connection's tables, the files of these feeds."""
     contract = home / "lenders" / f"{LENDER_ID}.yaml"
     contract.parent.mkdir(parents=True, exist_ok=True)
     contract.write_text(LENDER_CONTRACT)
     files: dict[str, list[Path]] = {}
     rows: dict[str, int] = {}
-    for position, feed in enumerate(FEEDS):
+    for position, feed in enumerate(feeds):
         folder = home / "landing" / LENDER_ID / feed
         folder.mkdir(parents=True, exist_ok=True)
         minute = 10 * position

@@ -39,12 +39,15 @@ _NARRATIONS = {
 }
 
 
-def build(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `aa_consents` and `aa_deposits`: a JSON `line` and the `business_date` of its file."""
+def build(con: duckdb.DuckDBPyConnection, fetched_on: str = "last_day(day)") -> None:
+    """Make `aa_consents` and `aa_deposits`: a JSON `line` and the `business_date` of its file.
+
+    `fetched_on` says on which day a row of `transactions` is fetched, in SQL.
+    """
     con.execute(
         f"""
         CREATE TABLE coded AS
-        SELECT trans_id, account_id, day, last_day(day) AS fetched_on, direction, amount, balance,
+        SELECT trans_id, account_id, day, {fetched_on} AS fetched_on, direction, amount, balance,
                CASE WHEN symbol = 'UROK' THEN 'INTEREST_CREDIT'
                     -- The bank books its own charges as cash withdrawals.
                     WHEN symbol IN ('SLUZBY', 'SANKC. UROK') THEN 'OTHERS'

@@ -139,6 +139,24 @@ def cashflow(history: list[Transaction], day: date) -> Cashflow | None:
     )
 
 
+def daily_balance(history: list[Transaction], day: date) -> tuple[float, float | None]:
+    """Mean of the daily balance of the last 180 days, and its standard deviation over that mean.
+
+    Day by day: the lowest balance of a day, or that of the day before. The account is fetched on
+    `day`; the second is None when the mean is not positive.
+    """
+    lowest: dict[date, Decimal] = {}
+    for t in history:
+        if day - timedelta(days=180) < t.day <= day:
+            lowest[t.day] = min(t.balance, lowest.get(t.day, t.balance))
+    days = [min(lowest) + timedelta(days=i) for i in range((day - min(lowest)).days + 1)]
+    held: list[float] = []
+    for each in days:
+        held.append(float(lowest[each]) if each in lowest else held[-1])
+    mean = fmean(held)
+    return mean, pstdev(held) / mean if mean > 0 else None
+
+
 def _months(recent: list[Transaction], *, is_credit: bool) -> list[Decimal]:
     """Sums of the complete months of 30 days before the newest fetch, the newest first.
 

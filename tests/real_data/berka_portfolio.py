@@ -43,13 +43,15 @@ def build(con: duckdb.DuckDBPyConnection) -> None:
 
     Each has a column more, `business_date`, which names the file the row goes to.
     """
-    _instalments(con)
+    instalments(con)
     _payments(con)
-    _portfolio(con)
+    _standing(con)
+    portfolio(con)
     _contact_permissions(con)
 
 
-def _instalments(con: duckdb.DuckDBPyConnection) -> None:
+def instalments(con: duckdb.DuckDBPyConnection) -> None:
+    """Make `instalments`: each that a contract names, its due date, and whether it is unpaid."""
     con.execute(
         f"""
         CREATE TABLE instalments AS
@@ -97,10 +99,10 @@ def _payments(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _portfolio(con: duckdb.DuckDBPyConnection) -> None:
+def _standing(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         f"""
-        CREATE TABLE portfolio AS
+        CREATE TABLE standing AS
         WITH days AS (
             SELECT CAST(day AS DATE) AS day FROM (
                 SELECT unnest(generate_series(
@@ -130,18 +132,25 @@ def _portfolio(con: duckdb.DuckDBPyConnection) -> None:
               ON i.loan_id = l.loan_id AND i.due_date <= d.day AND NOT i.is_unpaid
             WHERE d.day >= DATE '{STATED[0]}'
             GROUP BY d.day, l.loan_id
-        ),
-        standing AS (
-            SELECT p.day, p.loan_id, any_value(p.paid) AS paid, any_value(p.last_paid) AS last_paid,
-                   any_value(p.last_amount) AS last_amount,
-                   any_value(p.paid_amount) AS paid_amount,
-                   count(*) FILTER (i.due_date <= p.day) AS due,
-                   min(i.due_date) FILTER (i.due_date > p.day) AS next_due,
-                   min(i.due_date) FILTER (i.due_date <= p.day AND i.number > p.paid) AS oldest
-            FROM paid p JOIN instalments i USING (loan_id)
-            GROUP BY p.day, p.loan_id
-        ),
-        pensioners AS (SELECT DISTINCT account_id FROM transactions WHERE symbol = 'DUCHOD')
+        )
+        SELECT p.day, p.loan_id, any_value(p.paid) AS paid, any_value(p.last_paid) AS last_paid,
+               any_value(p.last_amount) AS last_amount,
+               any_value(p.paid_amount) AS paid_amount,
+               count(*) FILTER (i.due_date <= p.day) AS due,
+               min(i.due_date) FILTER (i.due_date > p.day) AS next_due,
+               min(i.due_date) FILTER (i.due_date <= p.day AND i.number > p.paid) AS oldest
+        FROM paid p JOIN instalments i USING (loan_id)
+        GROUP BY p.day, p.loan_id
+        """
+    )
+
+
+def portfolio(con: duckdb.DuckDBPyConnection) -> None:
+    """Make `portfolio` from `standing`: where a loan stands at the end of a day, one row each."""
+    con.execute(
+        """
+        CREATE TABLE portfolio AS
+        WITH pensioners AS (SELECT DISTINCT account_id FROM transactions WHERE symbol = 'DUCHOD')
         SELECT s.day AS snapshot_date,
                'loan-' || l.loan_id AS account_id,
                'client-' || o.client_id AS customer_id,
@@ -156,7 +165,7 @@ def _portfolio(con: duckdb.DuckDBPyConnection) -> None:
                CASE WHEN pensioners.account_id IS NULL THEN 'salaried' ELSE 'retired' END
                    AS employment_type,
                CAST(NULL AS DECIMAL(18, 2)) AS declared_monthly_income,
-               'personal_loan' AS product, l.opened AS opened_date, 'CZK' AS currency,
+               'personal_loan' AS product, least(l.opened, s.day) AS opened_date, 'CZK' AS currency,
                l.amount AS principal_amount,
                -- The bank books some instalments with heller, the contract without.
                greatest(l.amount - s.paid_amount, 0) AS outstanding_amount,

@@ -26,7 +26,13 @@ from paymentor_assets.lenders import Lender
 from resources.channels import Channel, local_channels
 from resources.clock import naive_utc
 from resources.lakehouse import TIMESTAMP, Lakehouse, TableContract, column
-from resources.operational_schema import actions, controls, deliveries, dispatch_verdicts
+from resources.operational_schema import (
+    actions,
+    controls,
+    deliveries,
+    dispatch_verdicts,
+    suppressions,
+)
 from resources.operational_store import OperationalStore
 from resources.streams import LocalStream
 from resources.vault import Reveal, Vault
@@ -366,3 +372,20 @@ def _somebody_else() -> dict[TableContract, dict[str, object]]:
 
 def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
+
+
+def suppress(world: World, customer: str, *, channel: str = "*") -> None:
+    """The customer opted out of a channel (of all) now."""
+    with world.store.write() as connection:
+        connection.execute(
+            insert(suppressions).values(
+                suppression_id=f"s-{customer}",
+                lender_id="meridian",
+                customer_id=customer,
+                channel=channel,
+                purpose="*",
+                reason="opted_out",
+                source_event_id=f"e-{customer}",
+                effective_at_utc=naive_utc(world.clock.now()),
+            )
+        )

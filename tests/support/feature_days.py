@@ -117,6 +117,7 @@ def feature_tables(
     profiles = {
         **keys,
         "customer_id": customer_ids,
+        "birth_year": (1956 + 3 * (who % 17)).astype(np.int32),
         "country": np.where(is_us, "US", "IN")[who].tolist(),
         "time_zone": np.where(is_us, "America/New_York", "Asia/Kolkata")[who].tolist(),
         "currency": currency.tolist(),
@@ -137,6 +138,10 @@ def feature_tables(
         "monthly_inflow_mean": _money(inflow),
         "monthly_outflow_mean": _money(inflow * 0.9),
         "min_balance_30d": _money(inflow * 0.1),
+        "min_balance_90d": _money(inflow * 0.05),
+        "mean_balance_180d": _money(inflow * 0.5),
+        "bank_balance": _money(inflow * 0.4),
+        "balance_volatility_180d": np.round(0.5 - 0.1 * np.tanh(willing[who]), 6),
         "bounce_count_90d": rng.poisson(0.5, total).astype(np.int32),
         "aa_purposes": np.where(has_aa, "102;104", "103")[who].tolist(),
         "last_engaged_at_utc": pa.array(

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
+
 from paymentor_assets.audit.digest import digests_by_day
 from paymentor_assets.audit.publications import RunInfo
 from paymentor_assets.deployment import Deployment
@@ -21,6 +23,7 @@ from paymentor_assets.ingestion.ingest import ingest
 from paymentor_assets.lenders import Lender, lender_named
 from paymentor_assets.settings import Settings
 from resources.clock import FixedClock
+from resources.lakehouse import TableContract
 from simulator.generate import generate
 
 LENDER_ID = "meridian"
@@ -38,19 +41,19 @@ def simulated_files(folder: Path, *, customers: int, days: int, end: date, seed:
 class House:
     """A home to which files come; `knows` takes them in, `features_of` builds and reads."""
 
-    def __init__(self, root: Path, simulated: Path) -> None:
+    def __init__(self, root: Path, delivered: Path, lender_id: str = LENDER_ID) -> None:
         root.mkdir(parents=True)
-        shutil.copytree(simulated / "lenders", root / "lenders")
-        self._simulated = simulated / "landing"
+        shutil.copytree(delivered / "lenders", root / "lenders")
+        self._delivered = delivered / "landing"
         env = {"PAYMENTOR_ENV": "test", "PAYMENTOR_HOME": str(root)}
         self._deployment = Deployment(Settings.load(env))
-        self.lender: Lender = lender_named(self._deployment.lenders, LENDER_ID)
+        self.lender: Lender = lender_named(self._deployment.lenders, lender_id)
 
     def knows(self, files: Sequence[Path], at: datetime) -> None:
         """Take in these files at an instant, one after the other as they came."""
         landing = self._deployment.settings.landing_dir
         for path in files:
-            target = landing / path.relative_to(self._simulated)
+            target = landing / path.relative_to(self._delivered)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
         house = self._deployment
@@ -64,18 +67,22 @@ class House:
             house.pgp_keys,
             house.session_keys,
         )
-        ingest(doors, RunInfo("replay", "test", FixedClock(at)), lender_id=LENDER_ID)
+        ingest(doors, RunInfo("replay", "test", FixedClock(at)), lender_id=self.lender.lender_id)
 
-    def features_of(self, days: Sequence[date]) -> Digests:
-        """Build these days in one dbt run, without tests, and digest what came out."""
+    def marts_of(self, days: Sequence[date]) -> dict[TableContract, pa.Table]:
+        """Build the features of these days in one dbt run, without tests, and read them."""
         settings = self._deployment.settings
         run = RunInfo("replay", "test", FixedClock(self.lender.cutoff_utc(max(days))))
         plan = plan_build(settings, self._deployment.lakehouse, self.lender, days, run)
         prepare(plan)
         run_dbt(dbt_environment(settings, plan.place), plan, ("run",))
         contracts = list(tables_by_stage(load_manifest())[STAGE].values())
+        return read_marts(plan.place.scratch, contracts, self.lender.lender_id)
+
+    def features_of(self, days: Sequence[date]) -> Digests:
+        """Digests of the features of these days."""
         found: Digests = {day: {} for day in days}
-        for contract, rows in read_marts(plan.place.scratch, contracts, LENDER_ID).items():
+        for contract, rows in self.marts_of(days).items():
             for day, digest in digests_by_day(rows, contract).items():
                 assert day is not None
                 found[day][contract.name] = f"{digest.rows} rows, {digest.digest}"

@@ -340,3 +340,15 @@ def as_lines(*documents: object) -> bytes:
 def days_before(day: date, count: int) -> list[date]:
     """`count` days ending with `day`."""
     return [day - timedelta(days=i) for i in reversed(range(count))]
+
+
+def refused(house: LandingHouse, code: str) -> str:
+    """The sentence of the one refused file, after checking that nothing of it was taken."""
+    (file,) = [f for f in house.rows("raw.ingested_files") if f["status"] == "rejected"]
+    assert file["reason_code"] == code
+    assert (file["rows_total"], file["rows_accepted"], file["rows_rejected"]) == (0, 0, 0)
+    for table in ("raw.payments", "raw.portfolio_accounts", "raw.aa_accounts"):
+        assert not [r for r in house.rows(table) if r["_file_id"] == file["file_id"]]
+    assert not [r for r in house.rows("raw.rejected_rows") if r["file_id"] == file["file_id"]]
+    assert file["uri"] in file["message"]
+    return str(file["message"])

@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from paymentor_assets.audit.publications import Publication, RunInfo, publish_days
+from paymentor_assets.audit.publications import (
+    Publication,
+    RunInfo,
+    publish_days,
+    publish_heads,
+)
 from paymentor_assets.features.publish import LABELS, STAGE, Published
+from paymentor_assets.ingestion.contracts.tables import raw_tables
 from paymentor_assets.lenders import ChannelTerms, Lender
 from paymentor_assets.models.development import development_lakehouse
 from resources.clock import FixedClock
@@ -71,12 +77,41 @@ def model_lender(home: Path) -> ModelLender:
 
 
 def publish_features(
-    place: ModelLender, days: Sequence[date], *, customers: int = 120, seed: int = 1
+    place: ModelLender,
+    days: Sequence[date],
+    *,
+    customers: int = 120,
+    seed: int = 1,
+    lacking: str = "",
 ) -> Published:
-    """Publish invented features of these days, and their outcomes."""
-    tables = feature_tables(customers, days, seed=seed)
+    """Publish invented features of these days, without the column `lacking`, and their outcomes."""
+    tables = {
+        name: table.drop([lacking]) if lacking in table.column_names else table
+        for name, table in feature_tables(customers, days, seed=seed).items()
+    }
     labels = {"features.repayment_labels": tables.pop("features.repayment_labels")}
     return Published(_publish(place, STAGE, days, tables), _publish(place, LABELS, days, labels))
+
+
+def take_in(place: ModelLender, day: date, events: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """Publish events as ingested through `day`; returns the raw rows by table."""
+    snapshots, found = {}, {}
+    for name, rows in events.items():
+        raw = raw_tables()[name]
+        columns = {
+            field.name: rows.column(field.name)
+            if field.name in rows.column_names
+            else pa.array([LENDER] * rows.num_rows)
+            if field.name == "_lender_id"
+            else pa.nulls(rows.num_rows, field.type)
+            for field in raw.schema
+        }
+        found[name] = pa.table(columns).cast(raw.schema)
+        snapshots[name] = place.lake.append(raw, found[name], {})
+    publish_heads(
+        place.lake, stage="ingestion", lender_id=LENDER, day=day, tables=snapshots, run=RUN
+    )
+    return found
 
 
 def _publish(

@@ -12,6 +12,7 @@ from paymentor_assets.models import feature_frame
 from paymentor_assets.models.approvals import ApprovalEvent
 from paymentor_assets.models.artefact import ModelArtefact
 from paymentor_assets.models.families.customer_ranking import SPEC
+from paymentor_assets.models.protected_groups import with_groups
 from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.models.trainers import train
 from paymentor_assets.models.training import TrainingData
@@ -43,8 +44,14 @@ def frame() -> pa.Table:
 @cache
 def training_rows() -> pa.Table:
     """The extract of all days."""
+    return deidentified(SPEC, named_rows(), LAST_DAY, "salt")
+
+
+@cache
+def named_rows() -> pa.Table:
+    """The extract's rows before they lose their identities."""
     rows = of_accounts(frame(), tables()["features.repayment_labels"], LAST_DAY)
-    return deidentified(SPEC, rows, LAST_DAY, "salt")
+    return with_groups(SPEC, rows, tables()["features.customer_profile"])
 
 
 @cache

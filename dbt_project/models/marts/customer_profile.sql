@@ -167,7 +167,9 @@ select
     cast(cashflow.liquidity_days as double) as liquidity_days,
     cast(cashflow.emi_day as int) as emi_day,
     cast(behaviour.applied_product as string) as applied_product,
-    cast(behaviour.applied_at_utc as timestamp) as applied_at_utc
+    cast(behaviour.applied_at_utc as timestamp) as applied_at_utc,
+    {{ money('cashflow.mean_balance_180d') }} as mean_balance_180d,
+    cast(cashflow.balance_volatility_180d as double) as balance_volatility_180d
 from {{ ref('int_customer_standing') }} as customers
 inner join burdens
     on customers.as_of_date = burdens.as_of_date

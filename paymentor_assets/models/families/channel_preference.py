@@ -12,10 +12,11 @@ from collections.abc import Collection
 from typing import Any, Unpack
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from paymentor_assets.models.customer_features import ENGAGEMENT
+from paymentor_assets.models.customer_features import AGE_BAND, ENGAGEMENT
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised, targets
@@ -95,6 +96,7 @@ SPEC = FamilySpec(
     ),
     weight="weight",
     judged_apart="randomised",
+    protected=AGE_BAND,
 )
 
 
@@ -141,9 +143,20 @@ def rank_channels(model: FittedModel, X: pd.DataFrame, channels: Collection[str]
                 [model.predict(X.assign(channel=channel)) for channel in asked]
             ),
         }
-    ).sort_values(["row", "p_engage", "channel"], ascending=[True, False, True])
-    scored["rank"] = scored.groupby("row").cumcount() + 1
-    return scored.reset_index(drop=True)
+    )
+    scored["rank"] = ranks(scored["row"], scored["channel"], scored["p_engage"])
+    return scored.sort_values(["row", "rank"], ignore_index=True)
+
+
+def ranks(row: Any, channel: Any, p_engage: Any) -> npt.NDArray[np.int64]:
+    """Each channel's place among those of the same `row`: 1 is the likeliest, then by its name.
+
+    Three vectors of one value a scored row; shape (scored rows,).
+    """
+    scored = pd.DataFrame({"row": row, "channel": channel, "p_engage": p_engage})
+    ordered = scored.sort_values(["row", "p_engage", "channel"], ascending=[True, False, True])
+    place = ordered.groupby("row").cumcount().sort_index() + 1
+    return np.asarray(place, dtype=np.int64)
 
 
 def _weighted(sample_weight: Any, propensity: Any, rows: int) -> Floats | None:

@@ -13,7 +13,13 @@ from typing import Any, Literal, Unpack
 import pandas as pd
 import pyarrow as pa
 
-from paymentor_assets.models.customer_features import DEBTS, EMPLOYMENT, ENGAGEMENT, INTEREST
+from paymentor_assets.models.customer_features import (
+    AGE_BAND,
+    DEBTS,
+    EMPLOYMENT,
+    ENGAGEMENT,
+    INTEREST,
+)
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, account, profile
 from paymentor_assets.models.learning import supervised
@@ -139,6 +145,25 @@ FEATURES: tuple[Feature, ...] = (
         "p.min_balance_30d / nullif(a.emi_amount, 0)",
         "the lowest balance within 30 days, in instalments",
     ),
+    Feature(
+        "min_balance_90d_to_emi",
+        "number",
+        "p.min_balance_90d / nullif(a.emi_amount, 0)",
+        "the lowest balance within 90 days, in instalments",
+    ),
+    Feature(
+        "mean_balance_to_emi",
+        "number",
+        "p.mean_balance_180d / nullif(a.emi_amount, 0)",
+        "the average bank balance, in instalments",
+    ),
+    Feature(
+        "bank_balance_to_emi",
+        "number",
+        "p.bank_balance / nullif(a.emi_amount, 0)",
+        "the newest bank balance, in instalments",
+    ),
+    profile("balance_volatility_180d", "how far the bank balance swings"),
     profile("bounce_count_90d", "bounce charges within 90 days"),
     profile("spend_share_rent", "the share of spending on rent"),
     profile("spend_share_groceries", "the share of spending on groceries"),
@@ -210,6 +235,7 @@ SPEC = FamilySpec(
     aa_purpose=AA_PURPOSE,
     extras=(column("is_delinquent", pa.bool_(), "Whether anything was overdue on the day."),),
     judged_apart="delinquent",
+    protected=AGE_BAND,
 )
 
 #: A payer who settles early pays many instalments at once; without a cap a handful of them would

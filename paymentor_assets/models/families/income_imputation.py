@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack
 import numpy as np
 import pandas as pd
 
-from paymentor_assets.models.customer_features import DEBTS, EMPLOYMENT
+from paymentor_assets.models.customer_features import AGE_BAND, DEBTS, EMPLOYMENT
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised
@@ -69,6 +69,7 @@ SPEC = FamilySpec(
     ),
     aa_purpose="104",
     is_steady=True,
+    protected=AGE_BAND,
     decides_credit=True,
 )
 

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import pandas as pd
 import pyarrow as pa
 
-from paymentor_assets.models.customer_features import EMPLOYMENT, ENGAGEMENT, INTEREST
+from paymentor_assets.models.customer_features import AGE_BAND, EMPLOYMENT, ENGAGEMENT, INTEREST
 from paymentor_assets.models.family_spec import FamilySpec, Target
 from paymentor_assets.models.feature_spec import Feature, profile
 from paymentor_assets.models.learning import supervised
@@ -80,6 +80,7 @@ SPEC = FamilySpec(
     aa_purpose=None,
     extras=(column("is_offered", pa.bool_(), "Whether the offer was made; false is a control."),),
     treatment="is_offered",
+    protected=AGE_BAND,
 )
 
 

@@ -8,8 +8,8 @@ column that is suddenly empty are not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,16 @@ class Schema:
             if len(frame) and is_missing.all():
                 self._refuse_if_improbable(column, len(frame))
         return values
+
+    def of_parts(self) -> Schema:
+        """The same columns for frames that are parts of a whole: one may be empty in a part."""
+        return replace(self, columns=tuple(replace(c, missing_share=1.0) for c in self.columns))
+
+    def check_filled(self, filled: Collection[str], rows: int) -> None:
+        """ContractError for a column that none of `rows` rows has `filled`, though training had."""
+        for column in self.columns:
+            if column.name not in filled:
+                self._refuse_if_improbable(column, rows)
 
     def _refuse_if_improbable(self, column: Column, rows: int) -> None:
         # One row without a value is an ordinary row; a thousand are a broken feed.
@@ -191,6 +201,8 @@ def _numbers(family: str, given: pd.Series[Any]) -> Floats:
 
 def as_floats(given: pd.Series[Any]) -> Floats:
     """Numbers of any pandas type as float64 with NaN for missing, shape (rows,)."""
+    if given.dtype == np.float64:
+        return given.to_numpy()
     return np.asarray(
         given.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64
     )
@@ -206,9 +218,13 @@ def _codes(family: str, given: pd.Series[Any], levels: Sequence[str]) -> Codes:
             f"{family}: column {given.name!r} holds {given.dtype} values; the model was trained on "
             "text. Mend the feature's type."
         )
+    # Each different text is looked up once: half of the cost of scoring was one lookup a row.
+    text = given if isinstance(given.dtype, pd.StringDtype) else given.astype(str)
+    position, different = pd.factorize(text)
     known = {level: code for code, level in enumerate(levels)}
-    found = given.astype(str).map(known).fillna(len(levels)).to_numpy(dtype=np.int64)
-    return np.where(is_missing, MISSING, found).astype(np.int64)
+    # The last is what position -1, a missing value, points at.
+    found = np.array([*(known.get(str(level), len(levels)) for level in different), MISSING])
+    return np.where(is_missing, MISSING, found[position]).astype(np.int64)
 
 
 def _listed(names: Sequence[object]) -> str:

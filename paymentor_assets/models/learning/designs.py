@@ -83,17 +83,19 @@ def tree_matrix(
     schema: Schema, values: Values
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """The boosters' matrix: float32 (rows, columns), NaN where missing, and each column's owner."""
-    blocks: list[npt.NDArray[Any]] = []
-    owners: list[int] = []
-    for position, column in enumerate(schema.columns):
-        block = (
-            values[column.name][:, None]
-            if column.is_number
-            else _category_block(values[column.name], column)
-        )
-        blocks.append(block.astype(np.float32))
-        owners += [position] * block.shape[1]
-    return np.concatenate(blocks, axis=1), np.array(owners, dtype=np.int64)
+    widths = [1 if column.is_number else len(column.levels) + 1 for column in schema.columns]
+    rows = len(next(iter(values.values())))
+    matrix = np.empty((rows, sum(widths)), dtype=np.float32)
+    start = 0
+    for column, width in zip(schema.columns, widths, strict=True):
+        # Straight into its place: blocks put side by side are copied twice.
+        place = matrix[:, start : start + width]
+        if column.is_number:
+            place[:, 0] = values[column.name]
+        else:
+            np.equal(values[column.name][:, None], _codes_of(column), out=place, casting="unsafe")
+        start += width
+    return matrix, np.repeat(np.arange(len(widths)), widths)
 
 
 def bin_of(values: npt.NDArray[Any], column: Column) -> npt.NDArray[np.int64]:
@@ -136,10 +138,14 @@ def _number_block(values: Floats, plan: NumberPlan) -> Floats:
 
 
 def _category_block(codes: npt.NDArray[np.int64], column: Column) -> Floats:
+    block: Floats = (codes[:, None] == _codes_of(column)).astype(np.float64)
+    return block
+
+
+def _codes_of(column: Column) -> npt.NDArray[np.int64]:
     # Missing stands before the levels, so that a category that is never missing costs a dead
     # column and no special case.
-    block: Floats = (codes[:, None] == np.arange(MISSING, len(column.levels))).astype(np.float64)
-    return block
+    return np.arange(MISSING, len(column.levels))
 
 
 def _signed_log(values: Floats) -> Floats:

@@ -12,7 +12,8 @@ from sqlalchemy import insert
 from paymentor_assets.compliance.facts import hot_facts, lake_facts
 from resources.clock import naive_utc
 from resources.operational_schema import actions, controls, deliveries
-from tests.support.planning_world import CUTOFF, DAY, LENDER, LONG_AGO, PlanningWorld, make_lender
+from tests.support.planning_tables import CUTOFF, DAY, LENDER, LONG_AGO
+from tests.support.planning_world import PlanningWorld, make_lender
 
 NOW = CUTOFF.replace(tzinfo=None)
 LATER = NOW + timedelta(days=2)

@@ -103,7 +103,9 @@ def test_an_artefact_altered_before_approval_is_refused(
 ) -> None:
     folder = place.registry.artefact_dir(register())
     (folder / "extra.txt").write_text("x")
-    with pytest.raises(ApprovalError, match="altered after it was registered"):
+    with pytest.raises(
+        ApprovalError, match="customer_ranking version 1 was altered after it was registered"
+    ):
         _approve(place)
 
 
@@ -116,7 +118,9 @@ def test_an_artefact_altered_after_approval_does_not_score(
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    with pytest.raises(ApprovalError, match="altered after it was registered"):
+    with pytest.raises(
+        ApprovalError, match="customer_ranking version 1 was altered after it was registered"
+    ):
         _load(place)
 
 
@@ -136,7 +140,10 @@ def test_an_approval_of_other_bytes_does_not_count(place: ModelLender, register:
             text("UPDATE model_version_tags SET value = :hash WHERE key LIKE '%artefact%'"),
             {"hash": "f" * 64},
         )
-    with pytest.raises(ApprovalError, match="is not the artefact that officer approved"):
+    with pytest.raises(
+        ApprovalError,
+        match=r"customer_ranking version 1 .* is not the artefact that officer approved",
+    ):
         _load(place)
 
 
@@ -232,6 +239,6 @@ def test_the_inventory_says_where_every_version_stands(
     shown = inventory.show(place.lake, place.registry, FAMILY, 1)
     assert shown["artefact_is_intact"] and shown["card"].startswith("# Model card")
     assert [d["state"] for d in shown["decisions"]] == ["registered", "approved"]
-    assert inventory.compare(place.registry, FAMILY, 1, 2) == [
+    assert inventory.compare(place.registry, FAMILY, 1, 2)["metrics"] == [
         {"metric": "paid_30d.auc", "version": 0.8, "other": pytest.approx(0.86), "difference": 0.06}
     ]

@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 
 from paymentor_assets import cli
-from paymentor_assets.models import approval_checks, artefact
-from paymentor_assets.models.approval_checks import Predictions
+from paymentor_assets.models import artefact
+from paymentor_assets.models.predictions import (
+    EVALUATION_FILE,
+    Part,
+    Predictions,
+    evaluation_bytes,
+)
 from resources.registry import RegisteredVersion
 from tests.integration.models.conftest import Register
 from tests.support.model_lender import CLOCK, ModelLender
@@ -41,19 +46,17 @@ def run(
 
 
 def _register_with(
-    place: ModelLender, files: Mapping[str, bytes], skill: float, family: str = FAMILY
+    place: ModelLender, files: Mapping[str, bytes], family: str = FAMILY, *, is_blind: bool = False
 ) -> RegisteredVersion:
-    """Register the small model with stored predictions of a given skill."""
+    """Register the small model with stored predictions: good ones, or blind guesses."""
     rng = np.random.default_rng(5)
     truth = rng.normal(size=1500)
-    score = skill * truth + rng.normal(size=1500)
-    predictions = Predictions((truth > 0).astype(float), score, score[::-1].copy())
-    own = {
-        **files,
-        approval_checks.EVALUATION_FILE: approval_checks.evaluation_bytes(
-            {"paid_30d": predictions}
-        ),
-    }
+    said = 1 / (1 + np.exp(-(0.1 * rng.normal(size=1500) if is_blind else 2.0 * truth)))
+    days = np.datetime64("2026-05-01") + 7 * (np.arange(1500) % 8)
+    part = Part(np.arange(1500), days, said)
+    outcome = (rng.random(1500) < 1 / (1 + np.exp(-2.0 * truth))).astype(float)
+    predictions = Predictions("probability", part, outcome, part)
+    own = {**files, EVALUATION_FILE: evaluation_bytes({"paid_30d": predictions})}
     return place.registry.register(
         family, own, artefact_sha256=artefact.sha256_of_files(own), trainer="scientist",
         parameters={}, metrics={"paid_30d.auc": 0.8}, tags={}, clock=CLOCK,
@@ -65,7 +68,10 @@ def test_a_life_on_the_command_line(run: Run, place: ModelLender, register: Regi
     register("second")
     code, said, _ = run("approve", FAMILY, "1", *BY)
     assert code == 0 and f"{FAMILY} version 1 is approved." in said
-    for check in ("champion: not measured", "calibration: passed", "latency: passed"):
+    for check in (
+        "champion: not measured", "calibration: passed", "stability: passed",
+        "fairness: not measured", "latency: passed",
+    ):  # fmt: skip
         assert check in said
     code, said, _ = run("approve", FAMILY, "2", *BY, "--json")
     approved = json.loads(said)
@@ -85,15 +91,21 @@ def test_a_life_on_the_command_line(run: Run, place: ModelLender, register: Regi
     code, said, _ = run("show", FAMILY, "1")
     assert "approved by officer: reads [well]" in said and "calibration: passed" in said
     compared = json.loads(run("compare", FAMILY, "1", "2", "--json")[1])
-    assert compared[0]["metric"] == "paid_30d.auc" and compared[0]["difference"] == 0.06
-    assert "+0.0600" in run("compare", FAMILY, "1", "2")[1]
+    metrics = compared["metrics"]
+    assert metrics[0]["metric"] == "paid_30d.auc" and metrics[0]["difference"] == 0.06
+    checks = {check["check"]: check["status"] for check in compared["checks"]}
+    assert checks.pop("fairness") == "not measured"  # its age bands are too small
+    assert len(checks) == 5 and set(checks.values()) == {"passed"}
+    said = run("compare", FAMILY, "1", "2")[1]
+    assert "+0.0600" in said and "Approving version 2 while 1 is in force would find:" in said
+    assert "stability: passed" in said
 
 
 def test_list_shows_every_family(run: Run, place: ModelLender, files: Mapping[str, bytes]) -> None:
     assert run("list")[0] == 3
     assert json.loads(run("list", "--json")[1]) == []
-    _register_with(place, files, 1.0)
-    _register_with(place, files, 1.0, "offer_propensity")
+    _register_with(place, files)
+    _register_with(place, files, "offer_propensity")
     everything = json.loads(run("list", "--json")[1])
     assert [(e["family"], e["version"]) for e in everything] == [
         (FAMILY, 1),
@@ -107,8 +119,8 @@ def test_list_shows_every_family(run: Run, place: ModelLender, files: Mapping[st
 def test_a_failed_check_refuses_unless_somebody_says_why(
     run: Run, place: ModelLender, files: Mapping[str, bytes]
 ) -> None:
-    _register_with(place, files, 2.0)
-    _register_with(place, files, 0.1)
+    _register_with(place, files)
+    _register_with(place, files, is_blind=True)
     assert run("approve", FAMILY, "1", *BY)[0] == 0
     code, _, complaint = run("approve", FAMILY, "2", *BY)
     assert code == 1

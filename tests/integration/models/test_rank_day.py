@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from paymentor_assets.audit.publications import Publication, newest, read_table
+from paymentor_assets.models import feature_frame
 from paymentor_assets.models import registry as models
+from paymentor_assets.rankings import daily
 from paymentor_assets.rankings.checks import check_day
 from paymentor_assets.rankings.daily import rank_day
 from paymentor_assets.rankings.tables import CHANNEL_PREFERENCES, CUSTOMER_RANKINGS
 from resources.crash_points import SimulatedCrash, armed
-from resources.errors import ApprovalError, NoApprovedModel, PublicationError
+from resources.errors import ApprovalError, ContractError, NoApprovedModel, PublicationError
 from tests.integration.models.conftest import Register
 from tests.support.feature_days import LENDER
 from tests.support.model_lender import CLOCK, RUN, ModelLender, publish_features
@@ -61,6 +64,17 @@ def test_ranking_a_day_again_commits_nothing(ready: ModelLender) -> None:
     assert [ready.lake.head(name) for name in first.tables] == heads
 
 
+def test_a_day_cut_otherwise_ranks_alike(
+    ready: ModelLender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _rank(ready)
+    monkeypatch.setattr(daily, "BATCH_ROWS", 7)
+    monkeypatch.setattr(feature_frame, "JOINED_ROWS", 17)
+    with threadpool_limits(1):
+        again = _rank(ready)
+    assert not again.is_new and again.publication_id == first.publication_id
+
+
 def test_an_account_that_left_leaves_no_ranking(ready: ModelLender) -> None:
     _rank(ready)
     publish_features(ready, [DAY], customers=40)
@@ -90,9 +104,23 @@ def test_nothing_unapproved_scores(place: ModelLender, register: Register) -> No
 def test_nothing_altered_scores(ready: ModelLender) -> None:
     version = ready.registry.version(FAMILY, 1)
     (ready.registry.artefact_dir(version) / "paid_7d" / "scorer.json").write_bytes(b"")
-    with pytest.raises(ApprovalError, match="altered"):
+    with pytest.raises(ApprovalError, match="customer_ranking version 1 was altered"):
         _rank(ready)
     assert newest(ready.lake, "rankings", LENDER) is None
+
+
+def test_features_without_what_the_model_reads_are_refused(
+    place: ModelLender, register: Register
+) -> None:
+    publish_features(place, [DAY], customers=20, lacking="days_past_due")
+    register()
+    models.approve(
+        place.lake, place.registry, place.store, family=FAMILY, actor="officer", reason="good",
+        clock=CLOCK,
+    )  # fmt: skip
+    with pytest.raises(ContractError, match=r"customer_ranking version 1 .* days_past_due"):
+        _rank(place)
+    assert newest(place.lake, "rankings", LENDER) is None
 
 
 def test_a_newly_approved_version_scores_by_itself(ready: ModelLender, register: Register) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
-from paymentor_assets.audit.publications import Publication, newest, publish_heads, read_table
-from paymentor_assets.ingestion.contracts.tables import raw_tables
-from paymentor_assets.models import artefact
+from paymentor_assets.audit.publications import Publication, newest, read_table
+from paymentor_assets.models import approvals, artefact
 from paymentor_assets.models import registry as models
 from paymentor_assets.models.assets import APPROVALS
 from paymentor_assets.rankings import family_scores, score_assets
 from paymentor_assets.rankings.family_scores import STAGE, TABLES, approved_models, score_day
 from paymentor_assets.rankings.score_checks import violations
 from paymentor_assets.rankings.tables import AFFINITY_INDEX, OFFER_PROPENSITY
-from resources.errors import ApprovalError, PublicationError, SealedDayError
+from resources.errors import ApprovalError, ContractError, PublicationError, SealedDayError
 from tests.support import family_models, lender_events
 from tests.support.feature_days import LENDER
-from tests.support.model_lender import CLOCK, RUN, ModelLender, publish_features
+from tests.support.model_lender import CLOCK, RUN, ModelLender, publish_features, take_in
 
 DAY = lender_events.DAYS[-1]
 OFFERS = "offer_propensity"
@@ -58,24 +58,8 @@ def _roll_back(place: ModelLender, family: str) -> None:
 
 def _take_in_visits(place: ModelLender) -> pa.Table:
     """The invented visits as the lakehouse holds them: others' and later ones beside them."""
-    contract = raw_tables()["raw.clickstream_events"]
-    visits = lender_events.published().events[contract.name]
-    count = visits.num_rows
-    columns = {
-        field.name: visits.column(field.name)
-        if field.name in visits.column_names
-        else pa.array([LENDER] * count)
-        if field.name == "_lender_id"
-        else pa.nulls(count, field.type)
-        for field in contract.schema
-    }
-    rows = pa.table(columns).cast(contract.schema)
-    snapshot = place.lake.append(contract, rows, {})
-    publish_heads(
-        place.lake, stage="ingestion", lender_id=LENDER, day=DAY,
-        tables={contract.name: snapshot}, run=RUN,
-    )  # fmt: skip
-    return rows
+    visits = lender_events.published().events["raw.clickstream_events"]
+    return take_in(place, DAY, {"raw.clickstream_events": visits})["raw.clickstream_events"]
 
 
 @pytest.fixture
@@ -93,6 +77,7 @@ def _score(place: ModelLender, sealed: tuple[date, ...] = ()) -> Publication | N
 def _materialize(place: ModelLender) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [dg.AssetSpec(["features", "customer_profile"]), dg.AssetSpec(APPROVALS),
+         dg.AssetSpec(["features", "channel_engagement"]),
          dg.AssetSpec(["raw", "clickstream_events"]), score_assets.scores],
         selection=[score_assets.scores],
         partition_key=DAY.isoformat(),
@@ -103,7 +88,7 @@ def _materialize(place: ModelLender) -> dg.ExecuteInProcessResult:
     )  # fmt: skip
 
 
-def test_all_four_are_published_and_again_commits_nothing(ready: ModelLender) -> None:
+def test_all_families_are_published_and_again_commits_nothing(ready: ModelLender) -> None:
     _take_in_visits(ready)
     _approve(ready, *TABLES)
     publication = _score(ready)
@@ -138,8 +123,9 @@ def test_without_approval_nothing_is_published_and_it_is_said(ready: ModelLender
         for event in result.get_asset_materialization_events()
     }
     assert len(shown) == len(TABLES)
-    said = shown[OFFERS]["not_scored"].value
-    assert said == "no approved version of offer_propensity; nothing was scored"
+    for family, table in TABLES.items():
+        said = shown[table.name.split(".")[1]]["not_scored"].value
+        assert said == f"no approved version of {family}; nothing was scored"
     assert newest(ready.lake, STAGE, LENDER) is None
 
 
@@ -201,7 +187,35 @@ def test_nothing_altered_scores(ready: ModelLender) -> None:
     _approve(ready, OFFERS)
     folder = ready.registry.artefact_dir(ready.registry.version(OFFERS, 1))
     (folder / "note.txt").write_text("altered")
-    with pytest.raises(ApprovalError, match="altered"):
+    with pytest.raises(ApprovalError, match="offer_propensity version 1 was altered"):
+        _score(ready)
+    assert newest(ready.lake, STAGE, LENDER) is None
+
+
+@pytest.mark.parametrize(
+    ("family", "column"),
+    [
+        ("customer_segmentation", "utilisation"),
+        ("income_imputation", "employment_type"),
+        ("offer_propensity", "campaign_offers_180d"),
+        ("channel_preference", "attempts_180d"),
+    ],
+)
+def test_features_without_what_a_family_reads_are_refused(
+    place: ModelLender, family: str, column: str
+) -> None:
+    publish_features(place, [DAY], customers=20, lacking=column)
+    _approve(place, family)
+    with pytest.raises(ContractError, match=rf"^{family} version 1 .* lacks {column}"):
+        _score(place)
+    assert newest(place.lake, STAGE, LENDER) is None
+
+
+def test_an_approval_of_a_version_that_is_not_there_scores_nothing(ready: ModelLender) -> None:
+    _approve(ready, OFFERS)
+    approved = models.approved_version(ready.lake, OFFERS)
+    approvals.append(ready.lake, [replace(approved, version=2)])
+    with pytest.raises(ApprovalError, match="offer_propensity version 2 is approved but gone"):
         _score(ready)
     assert newest(ready.lake, STAGE, LENDER) is None
 
@@ -233,7 +247,7 @@ def test_visits_known_after_the_cutoff_do_not_count(ready: ModelLender) -> None:
 
 
 def test_small_batches_score_alike(ready: ModelLender, monkeypatch: pytest.MonkeyPatch) -> None:
-    _approve(ready, "customer_segmentation", "income_imputation", OFFERS)
+    _approve(ready, "customer_segmentation", "income_imputation", OFFERS, "channel_preference")
     whole = _score(ready)
     monkeypatch.setattr(family_scores, "BATCH_CUSTOMERS", 17)
     assert whole is not None

@@ -18,14 +18,9 @@ from paymentor_assets.strategies.tables import ACTIONS, COMPLIANCE_DECISIONS, DE
 from resources.crash_points import SimulatedCrash, armed, names
 from resources.errors import PublicationError, SealedDayError
 from resources.operational_schema import actions, controls, deliveries, sealed_days, suppressions
-from tests.support.planning_world import (
-    CUTOFF,
-    DAY,
-    LENDER,
-    People,
-    PlanningWorld,
-    permission_rows,
-)
+from tests.support.planning_people import People, permission_rows
+from tests.support.planning_tables import CUTOFF, DAY, LENDER
+from tests.support.planning_world import PlanningWorld
 
 BEFORE = CUTOFF.replace(tzinfo=None) - timedelta(hours=1)
 AFTER = CUTOFF.replace(tzinfo=None) + timedelta(hours=1)

@@ -8,7 +8,8 @@ import dagster as dg
 
 from paymentor_assets.strategies.assets import planned_day
 from paymentor_assets.strategies.tables import DECISIONS
-from tests.support.planning_world import DAY, PlanningWorld
+from tests.support.planning_tables import DAY
+from tests.support.planning_world import PlanningWorld
 
 
 def test_the_asset_materialises_six_tables_and_passes_its_checks(tmp_path: Path) -> None:

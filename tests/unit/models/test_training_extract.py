@@ -27,8 +27,7 @@ def test_no_identity_is_in_it() -> None:
 
 
 def test_ids_of_two_extracts_cannot_be_joined() -> None:
-    labels = trained_model.tables()["features.repayment_labels"]
-    rows = of_accounts(trained_model.frame(), labels, trained_model.LAST_DAY)
+    rows = trained_model.named_rows()
     one = deidentified(SPEC, rows, trained_model.LAST_DAY, "one")
     two = deidentified(SPEC, rows, trained_model.LAST_DAY, "two")
     for name in ("row_id", "subject_id"):

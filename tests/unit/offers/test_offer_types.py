@@ -19,7 +19,8 @@ from paymentor_assets.offers.affordability import AA_DATA, READ_FROM_PROFILE
 from paymentor_assets.offers.candidates import OFFERS, OfferInputs, offer_candidates
 from paymentor_assets.offers.policy import OfferPolicy, load_policy
 from paymentor_assets.offers.pricing import emi
-from tests.support.planning_world import ACCOUNTS, LENDER, PROFILE, People, campaign_rows
+from tests.support.planning_people import People, campaign_rows
+from tests.support.planning_tables import ACCOUNTS, LENDER, PROFILE
 
 Row = dict[str, Any]
 DAY = date(2026, 6, 1)

@@ -16,7 +16,8 @@ from paymentor_assets.offers.policy import load_policy
 from paymentor_assets.offers.pricing import amount_carried, amount_carried_sql, emi, emi_sql
 from resources.duck import connect
 from resources.errors import ContractError, UsageError
-from tests.support.planning_world import ACCOUNTS, LENDER, PROFILE, People, campaign_rows
+from tests.support.planning_people import People, campaign_rows
+from tests.support.planning_tables import ACCOUNTS, LENDER, PROFILE
 
 Row = dict[str, Any]
 UNTIL = datetime(2026, 6, 2, 0, 30, tzinfo=UTC).replace(tzinfo=None)

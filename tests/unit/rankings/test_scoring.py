@@ -11,6 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from paymentor_assets.models import artefact
+from paymentor_assets.models.registry import ApprovedModel
 from paymentor_assets.rankings import scoring
 from paymentor_assets.rankings.tables import CUSTOMER_RANKINGS
 from resources.errors import ContractError
@@ -19,44 +20,67 @@ from tests.support import trained_model
 
 @pytest.fixture(scope="module")
 def ranked() -> pa.Table:
-    return scoring.rank_accounts(
-        trained_model.approved(), trained_model.last_day_frame(), "features-1"
-    )
+    return _ranked(trained_model.last_day_frame())
+
+
+def _ranked(*frames: pa.Table) -> pa.Table:
+    return scoring.rank_accounts(trained_model.approved(), frames, "features-1")
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 64, 65])
-def test_scores_do_not_depend_on_the_batch(batch_rows: int) -> None:
-    model, frame = trained_model.model(), trained_model.frame().slice(0, min(20 * batch_rows, 200))
-    whole = scoring.predict(model, frame)
-    parts = scoring.predict(model, frame, batch_rows)
-    for name, values in whole.items():
-        assert values.tobytes() == parts[name].tobytes()
+def test_scores_do_not_depend_on_the_batch(batch_rows: int, ranked: pa.Table) -> None:
+    frame = trained_model.last_day_frame()
+    parts = [frame.slice(at, batch_rows) for at in range(0, frame.num_rows, batch_rows)]
+    # Tables are equal to the last bit of every number, reasons and ranks included.
+    assert _ranked(*parts).equals(ranked)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_scores_do_not_depend_on_the_threads(threads: int) -> None:
-    model, frame = trained_model.model(), trained_model.frame()
-    expected = scoring.predict(model, frame)
-    reloaded = artefact.from_files(artefact.files_of(model, "card"))
+def test_scores_do_not_depend_on_the_threads(threads: int, ranked: pa.Table) -> None:
+    reloaded = artefact.from_files(artefact.files_of(trained_model.model(), "card"))
+    model = ApprovedModel(reloaded, trained_model.approved().approval)
     with threadpool_limits(threads):
-        found = scoring.predict(reloaded, frame)
-    for name, values in expected.items():
-        assert values.tobytes() == found[name].tobytes()
+        found = scoring.rank_accounts(model, [trained_model.last_day_frame()], "features-1")
+    assert found.equals(ranked)
 
 
-def test_a_frame_the_model_cannot_read_names_version_and_column() -> None:
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (None, "no column 'days_past_due'"),
+        (pa.array(["30 days"]), "'days_past_due' holds"),
+        (pa.array([None], pa.float64()), "'days_past_due' is empty in all"),
+        (pa.array([float("inf")]), "'days_past_due' holds .* infinite"),
+    ],
+    ids=["missing", "another type", "all null", "infinite"],
+)
+def test_a_frame_the_model_cannot_read_names_family_version_and_column(
+    values: pa.Array | None, said: str
+) -> None:
     frame = trained_model.last_day_frame()
-    with pytest.raises(ContractError, match=r"Version 3 of customer_ranking: .*'days_past_due'"):
-        scoring.rank_accounts(trained_model.approved(), frame.drop(["days_past_due"]), "features-1")
+    spoiled = frame.drop(["days_past_due"])
+    if values is not None:
+        column = values.take(pa.array([0] * frame.num_rows))
+        spoiled = spoiled.append_column("days_past_due", column)
+    with pytest.raises(ContractError, match=rf"^customer_ranking version 3 .*{said}"):
+        _ranked(spoiled)
+
+
+def test_a_part_may_lack_what_the_day_has_and_the_day_may_not() -> None:
+    frame = trained_model.last_day_frame()
     position = frame.schema.get_field_index("days_past_due")
-    empty = frame.set_column(position, "days_past_due", pa.nulls(frame.num_rows, pa.float64()))
-    with pytest.raises(ContractError, match=r"Version 3 of .*'days_past_due' is empty"):
-        scoring.rank_accounts(trained_model.approved(), empty, "features-1")
+    none = pa.nulls(frame.num_rows, pa.float64())
+    empty = frame.set_column(position, "days_past_due", none)
+    half = frame.num_rows // 2
+    lacking, having = empty.slice(0, half), frame.slice(half)
+    assert _ranked(lacking, having).equals(_ranked(pa.concat_tables([lacking, having])))
+    with pytest.raises(ContractError, match=rf"'days_past_due' is empty in all {frame.num_rows} "):
+        _ranked(lacking, empty.slice(half))
 
 
 def test_a_score_does_not_depend_on_the_other_accounts(ranked: pa.Table) -> None:
     some = trained_model.last_day_frame().slice(10, 5)
-    alone = scoring.rank_accounts(trained_model.approved(), some, "features-1")
+    alone = _ranked(some)
     for name in ("p_pay_7d", "p_pay_30d", "expected_recovery", "reason_codes"):
         assert alone.column(name).to_pylist() == ranked.column(name).slice(10, 5).to_pylist()
 
@@ -93,10 +117,9 @@ def test_every_row_says_what_scored_it(ranked: pa.Table) -> None:
 
 
 def test_a_day_without_accounts_has_no_rankings() -> None:
-    none = trained_model.last_day_frame().slice(0, 0)
-    ranked = scoring.rank_accounts(trained_model.approved(), none, "features-1")
-    assert ranked.num_rows == 0
-    assert ranked.schema.equals(CUSTOMER_RANKINGS.schema)
+    found = _ranked(trained_model.last_day_frame().slice(0, 0))
+    assert found.num_rows == 0
+    assert found.schema.equals(CUSTOMER_RANKINGS.schema)
 
 
 def test_only_delinquent_accounts_have_reasons(ranked: pa.Table) -> None:

@@ -31,7 +31,9 @@ from paymentor_assets.strategies.tables import (
 from paymentor_assets.strategies.treatments import load_strategy
 from resources.duck import connect
 from resources.lakehouse import TableContract
-from tests.support.planning_world import CHANNELS, DAY, People, free_facts, make_lender
+from tests.support.planning_people import People, free_facts
+from tests.support.planning_tables import CHANNELS, DAY
+from tests.support.planning_world import make_lender
 
 Row = dict[str, Any]
 
@@ -240,7 +242,7 @@ def test_no_address_no_candidate() -> None:
     ],
 )  # fmt: skip
 def test_treatment_follows_the_arrears(late: int, broken: int, treatment: str) -> None:
-    from tests.support.planning_world import bucket_of
+    from tests.support.planning_people import bucket_of
 
     people = People()
     people.add(

@@ -170,6 +170,64 @@ before_instalments as (
     group by instalments.as_of_date, instalments.customer_id
 ),
 
+-- The lowest balance of a day on which money moved stands until the next such day, or until the newest
+-- fetch: the order of a day's transactions is not known, so its closing balance is not either.
+day_balances as (
+    select
+        as_of_date,
+        customer_id,
+        link_ref_number,
+        value_date,
+        min(fetched_age_days) as fetched_age_days,
+        min(min_balance) as balance
+    from used
+    group by as_of_date, customer_id, link_ref_number, value_date
+),
+
+held_balances as (
+    select
+        as_of_date,
+        customer_id,
+        link_ref_number,
+        balance,
+        -- Whole units: the square of a balance in cents, times days, may not fit a DECIMAL.
+        cast(round(balance, 0) as decimal(17, 0)) as units,
+        cast(
+            fetched_age_days + 1 - coalesce(
+                lead(fetched_age_days + 1) over (
+                    partition by as_of_date, customer_id, link_ref_number
+                    order by value_date asc nulls last
+                ),
+                0
+            ) as decimal(3, 0)
+        ) as days_held
+    from day_balances
+),
+
+account_balances as (
+    select
+        as_of_date,
+        customer_id,
+        link_ref_number,
+        {{ money('round(' ~ ratio('sum(balance * days_held)', 'sum(days_held)') ~ ', 2)') }}
+            as mean_balance,
+        {{ money('round(' ~ deviation(
+            'sum(days_held)', 'sum(units * days_held)', 'sum(units * units * days_held)'
+        ) ~ ', 2)') }} as deviation
+    from held_balances
+    group by as_of_date, customer_id, link_ref_number
+),
+
+mean_balances as (
+    select
+        as_of_date,
+        customer_id,
+        sum(mean_balance) as mean_balance_180d,
+        sum(deviation) as deviation_180d
+    from account_balances
+    group by as_of_date, customer_id
+),
+
 balances as (
     select
         links.as_of_date,
@@ -236,7 +294,14 @@ select
     {{ ratio('balances.bank_balance * totals.observed_days', 'totals.outflow_90d') }}
         as liquidity_days,
     cast(days_of_month.salary_day as int) as salary_day,
-    cast(days_of_month.emi_day as int) as emi_day
+    cast(days_of_month.emi_day as int) as emi_day,
+    {{ money('mean_balances.mean_balance_180d') }} as mean_balance_180d,
+    cast(
+        case
+            when mean_balances.mean_balance_180d > 0
+                then {{ ratio('mean_balances.deviation_180d', 'mean_balances.mean_balance_180d') }}
+        end as double
+    ) as balance_volatility_180d
 from totals
 left join spending
     on totals.as_of_date = spending.as_of_date
@@ -253,3 +318,6 @@ left join before_instalments
 left join balances
     on totals.as_of_date = balances.as_of_date
     and totals.customer_id = balances.customer_id
+left join mean_balances
+    on totals.as_of_date = mean_balances.as_of_date
+    and totals.customer_id = mean_balances.customer_id
