@@ -14,6 +14,7 @@ from benchmarks.features.pandas_versions import (
     TODAY,
     ZONE,
     days,
+    deviation,
     known,
     read,
     spread,
@@ -53,6 +54,7 @@ def customer_cashflow(parquet: Path) -> pd.DataFrame:
     found |= _months(moved, months)
     found |= _habits(moved)
     found["min_balance_before_emi_90d"] = _before_instalments(moved)
+    found |= _held_balances(moved)
     own = links.merge(currencies, on=["customer_id", "currency"])
     balance = own.groupby("customer_id")["current_balance"].sum(min_count=1)
     found["bank_balance"] = balance.reindex(observed.index)
@@ -242,3 +244,27 @@ def _before_instalments(moved: pd.DataFrame) -> pd.Series:
     earlier = asked.merge(lowest.reset_index(), on=["customer_id", "age"])
     of_week = earlier.groupby("customer_id")["balance_after"].min()
     return pd.concat([right_before, of_week], axis=1).min(axis=1)
+
+
+def _held_balances(moved: pd.DataFrame) -> dict[str, pd.Series]:
+    """Mean and relative deviation of balances, each held until the account's next day or fetch."""
+    link = ["customer_id", "link_ref_number"]
+    by_day = moved.groupby([*link, "value_date"])[["fetched_age", "balance_after"]].min()
+    by_day = by_day.reset_index()
+    held = by_day["fetched_age"] + 1 - (by_day.groupby(link)["fetched_age"].shift(-1) + 1).fillna(0)
+    units = by_day["balance_after"].round()
+    sums = by_day[link].assign(
+        held=held,
+        total=by_day["balance_after"] * held,
+        units=units * held,
+        squares=units**2 * held,
+    )
+    of_link = sums.groupby(link).sum()
+    spread_of_link = deviation(of_link["squares"], of_link["units"], of_link["held"]).round(2)
+    mean_of_link = _ratio(of_link["total"], of_link["held"]).round(2)
+    mean = mean_of_link.groupby("customer_id").sum()
+    around = spread_of_link.groupby("customer_id").sum()
+    return {
+        "mean_balance_180d": mean,
+        "balance_volatility_180d": _ratio(around, mean).where(mean > 0),
+    }

@@ -22,6 +22,7 @@ _CENTS = {
     "monthly_inflow_mean",
     "monthly_outflow_mean",
     "fixed_obligations_monthly",
+    "mean_balance_180d",
 }
 
 

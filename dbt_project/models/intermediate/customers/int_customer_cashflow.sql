@@ -4,6 +4,7 @@ used as (
     select
         links.as_of_date,
         links.customer_id,
+        transactions.link_ref_number,
         transactions.value_date,
         transactions.direction,
         transactions.category,
