@@ -20,8 +20,10 @@ from paymentor_assets.models import registry as models
 from paymentor_assets.models.monitoring_table import MONITORS
 from paymentor_assets.rankings import monitoring_assets
 from paymentor_assets.rankings.daily import rank_day
-from paymentor_assets.rankings.family_scores import TABLES, approved_models, score_day
+from paymentor_assets.rankings.family_scores import STAGE as SCORES
+from paymentor_assets.rankings.family_scores import approved_models, score_day
 from paymentor_assets.rankings.monitors import monitor_day
+from paymentor_assets.rankings.watched import WATCHED
 from paymentor_assets.settings import Settings
 from resources.errors import ApprovalError, PublicationError
 from resources.lakehouse import TIMESTAMP
@@ -44,7 +46,7 @@ DAY = LAST_DAY + timedelta(days=33)
 #: What was offered and visited in the week after it is known on DAY.
 BETWEEN = LAST_DAY + timedelta(days=14)
 CUSTOMERS = 150
-OTHERS = tuple(TABLES)
+OTHERS = tuple(watched.family for watched in WATCHED if watched.stage == SCORES)
 
 
 def _publish_recent(place: ModelLender, *, is_moved: bool) -> None:
