@@ -198,6 +198,7 @@ held_balances as (
                 lead(fetched_age_days + 1) over (
                     partition by as_of_date, customer_id, link_ref_number
                     order by value_date asc nulls last
+                    -- unique: a day of an account is one group.
                 ),
                 0
             ) as decimal(3, 0)
