@@ -95,6 +95,10 @@ def bank(berka_source: Path, berka_home: Path, berka_landing: Landing) -> Iterat
             family=customer_ranking.FAMILY,
             actor="approver",
             reason="The test of the Berka bank reads what this model says.",
+            despite=(
+                "Instalments fall on the same days of every month, so the last weeks show another "
+                "rate of payment than those learned from, and calibration fails."
+            ),
             clock=deployment.clock,
         )
         run_day.plan(jobs, lender, DAY)
