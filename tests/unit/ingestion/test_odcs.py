@@ -279,7 +279,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_mutilated_document_is_a_contract_or_a_sentence(data: st.DataObject) -> None:
     document = yaml.safe_load(data.draw(st.sampled_from([PAYMENTS, write_contract(everything())])))
