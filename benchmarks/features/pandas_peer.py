@@ -24,6 +24,8 @@ _CENTS = {
     "fixed_obligations_monthly",
     "mean_balance_180d",
 }
+#: What is such a mean, over another column.
+_CENTS_OVER = {"balance_volatility_180d": "mean_balance_180d"}
 
 
 def compute(parquet: Path) -> dict[str, pd.DataFrame]:
@@ -54,13 +56,16 @@ def differing(name: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
     if keys or columns:
         return [f"{name}: {len(keys)} keys and the columns {columns} are on one side only"]
     theirs = theirs.reindex(ours.index)
-    wrong = {str(c): int((~_same(str(c), ours[c], theirs[c])).sum()) for c in ours}
+    wrong = {str(c): int((~_same(str(c), ours, theirs)).sum()) for c in ours}
     return [f"{name}.{column}: {count} of {len(ours)}" for column, count in wrong.items() if count]
 
 
-def _same(column: str, ours: pd.Series, theirs: pd.Series) -> pd.Series:
+def _same(column: str, our_rows: pd.DataFrame, their_rows: pd.DataFrame) -> pd.Series:
+    ours, theirs = our_rows[column], their_rows[column]
     if pd.api.types.is_numeric_dtype(ours.dtype) or pd.api.types.is_numeric_dtype(theirs.dtype):
-        last_place = 0.010001 if column in _CENTS else 0.0000011
+        last_place: pd.Series | float = 0.010001 if column in _CENTS else 0.0000011
+        if column in _CENTS_OVER:
+            last_place = 0.0000011 + 0.010001 / our_rows[_CENTS_OVER[column]].astype(float)
         apart = (ours.astype(float) - theirs.astype(float)).abs()
         return (apart <= last_place) | (ours.isna() & theirs.isna())
     plain = [side.astype(object).where(side.notna(), None) for side in (ours, theirs)]
