@@ -148,7 +148,7 @@ class _Guarded(_Stream):
             zipfile.BadZipFile,
             EOFError,
             zlib.error,
-            NotImplementedError,
+            NotImplementedError,  # what zipfile raises for a compression it does not know
         ) as error:
             raise RejectedFile(
                 "BAD_ARCHIVE",

@@ -119,7 +119,9 @@ def test_the_lineage_shows_every_stage(url: str, assets: list[dict[str, Any]], p
 def test_the_lineage_of_one_asset_shows_its_neighbours(url: str, page: Page) -> None:
     page.goto(f"{url}/assets/decisions/customer_rankings?view=lineage")
     for table in ("account_features", "customer_profile", "approvals", "strategies"):
-        page.locator("foreignObject").get_by_text(table, exact=True).first.wait_for()
+        shown = page.locator("foreignObject").get_by_text(table, exact=True).first
+        shown.wait_for()
+        assert shown.is_visible(), table
     keep(page, "lineage-customer-rankings")
 
 

@@ -220,7 +220,8 @@ def test_a_changed_bit_is_found(gpg: Gpg, tmp_path: Path) -> None:
         changed = bytearray(sealed)
         changed[chosen.randrange(len(changed))] ^= 1 << chosen.randrange(8)
         for must_be_signed in (True, False):
-            refused(bytes(changed), gpg.keys, tmp_path, must_be_signed=must_be_signed)
+            refusal = refused(bytes(changed), gpg.keys, tmp_path, must_be_signed=must_be_signed)
+            assert refusal.reason_code and str(refusal)
 
 
 def test_a_bomb_ends_at_the_cap(gpg: Gpg, tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def test_place_and_name_are_part_of_the_contract(house: LandingHouse, uri: str, 
     house.put(uri, GOOD)
     house.ingest()
     refused(house, code)
+    assert house.rows("raw.payments") == []
 
 
 def test_a_refused_file_is_read_again_under_its_right_name(house: LandingHouse) -> None:

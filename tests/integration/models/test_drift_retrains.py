@@ -20,12 +20,11 @@ from paymentor_assets.models import handover
 from paymentor_assets.models import registry as models
 from paymentor_assets.models.development import DevelopmentSettings
 from paymentor_assets.models.training_extract import extract
-from paymentor_assets.rankings import monitoring_assets
 from paymentor_assets.rankings.daily import rank_day
-from paymentor_assets.settings import Settings
 from tests.integration.models.conftest import Register
 from tests.support.feature_days import LENDER, contract, feature_tables
 from tests.support.model_lender import CLOCK, RUN, SALT_KEY, ModelLender, publish_features
+from tests.support.monitored import materialize_monitoring
 from tests.support.trained_model import CUSTOMERS, DAYS, LAST_DAY
 
 FAMILY = "customer_ranking"
@@ -57,19 +56,7 @@ def _approve(place: ModelLender, version: int) -> None:
 
 def _score_and_monitor(place: ModelLender, day: date) -> None:
     rank_day(place.lake, place.registry, place.lender, day, RUN)
-    upstream = [dg.AssetSpec(key) for key in monitoring_assets.monitoring.dependency_keys]
-    result = dg.materialize(
-        [*upstream, monitoring_assets.monitoring],
-        partition_key=day.isoformat(),
-        resources={
-            "lakehouse": place.lake,
-            "registry": place.registry,
-            "settings": Settings.load({"PAYMENTOR_HOME": str(place.home), "PAYMENTOR_ENV": "test"}),
-            "lenders": {LENDER: place.lender},
-            "clock": CLOCK,
-        },
-    )
-    assert result.success
+    assert materialize_monitoring(place, day).success
 
 
 @pytest.fixture

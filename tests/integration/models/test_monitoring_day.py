@@ -18,7 +18,6 @@ from paymentor_assets.features.publish import LABELS, STAGE
 from paymentor_assets.models import artefact, handover
 from paymentor_assets.models import registry as models
 from paymentor_assets.models.monitoring_table import MONITORS
-from paymentor_assets.rankings import monitoring_assets
 from paymentor_assets.rankings.daily import rank_day
 from paymentor_assets.rankings.family_scores import STAGE as SCORES
 from paymentor_assets.rankings.family_scores import approved_models, score_day
@@ -39,6 +38,7 @@ from tests.support.model_lender import (
     publish_features,
     take_in,
 )
+from tests.support.monitored import materialize_monitoring
 from tests.support.trained_model import DAYS, LAST_DAY
 
 #: Thirty days after LAST_DAY its outcomes are known.
@@ -202,24 +202,9 @@ def test_another_artefact_than_the_one_that_ranked_is_refused(ranked: ModelLende
     strange.unlink()
 
 
-def _materialize(place: ModelLender) -> dg.ExecuteInProcessResult:
-    upstream = [dg.AssetSpec(key) for key in monitoring_assets.monitoring.dependency_keys]
-    return dg.materialize(
-        [*upstream, monitoring_assets.monitoring],
-        partition_key=DAY.isoformat(),
-        resources={
-            "lakehouse": place.lake,
-            "registry": place.registry,
-            "settings": Settings.load({"PAYMENTOR_HOME": str(place.home), "PAYMENTOR_ENV": "test"}),
-            "lenders": {LENDER: place.lender},
-            "clock": CLOCK,
-        },
-    )
-
-
 @moved
 def test_alarms_fail_their_check_and_reach_development(ranked: ModelLender) -> None:
-    result = _materialize(ranked)
+    result = materialize_monitoring(ranked, DAY)
     assert result.success  # an alarm is a finding, not a failure
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert set(checks) == set(MONITORS)
