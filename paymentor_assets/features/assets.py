@@ -1,7 +1,7 @@
 """The dbt project in the asset graph: one build a lender, published when its tests passed."""
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from functools import cached_property
 from graphlib import TopologicalSorter
@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
-from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 from pydantic import Field
@@ -34,7 +33,13 @@ from paymentor_assets.features.build import (
     publish_plan,
     published_before,
 )
-from paymentor_assets.features.lineage import column_lineage, keep, kept, lineage_path
+from paymentor_assets.features.lineage import (
+    Lineage,
+    column_lineage,
+    keep,
+    kept,
+    lineage_path,
+)
 from paymentor_assets.features.project import (
     PROJECT_DIR,
     TARGET,
@@ -42,6 +47,7 @@ from paymentor_assets.features.project import (
     require_manifest,
 )
 from paymentor_assets.features.publish import Published
+from paymentor_assets.features.scratch import row_counts
 from paymentor_assets.features.tables import NAMESPACE, feature_tables
 from paymentor_assets.features.translation import LakehouseTranslator
 from paymentor_assets.lenders import LenderBook
@@ -162,16 +168,13 @@ def _build(
     try:
         with process_environment(variables):
             invocation = dbt.cli([*BUILD_ARGUMENTS], context=context, target_path=target_path)
-            # dbt first, metadata after: while dagster-dbt waits to add metadata to a running
-            # build's events it polls without pause, and takes a processor from dbt.
             seen.extend(invocation.stream())
-            seen = list(DbtEventIterator(iter(seen), invocation).fetch_row_counts())
     except DagsterDbtCliRuntimeError as error:
         return _by_key(seen), not_passed(variables, plan.place, plan.lender.lender_id, str(error))
     events = _by_key(seen)
     if not known.exists():
         keep(known, column_lineage(target_path, plan.place.scratch))
-    events = _with_lineage(known, events)
+    events = _described(events, kept(known), row_counts(plan.place.scratch))
     published = publish_plan(lake, plan, run, sealed)
     context.log.info(
         f"{plan.lender.lender_id}: publication {published.features.publication_id} "
@@ -235,16 +238,18 @@ def _days_asked(context: dg.AssetExecutionContext, config: FeaturesConfig) -> li
     return days
 
 
-def _with_lineage(known: Path, events: _Events) -> _Events:
-    lineage = kept(known)
-    return {
-        key: event.with_metadata(
-            {**event.metadata, **lineage_metadata(lineage[str(event.output_name)])}
-        )
-        if isinstance(event, dg.Output) and event.output_name in lineage
-        else event
-        for key, event in events.items()
-    }
+def _described(events: _Events, lineage: Lineage, rows: Mapping[str, int]) -> _Events:
+    """The events with what was found out about their tables after the build."""
+    described = dict(events)
+    for key, event in events.items():
+        if isinstance(event, dg.Output):
+            metadata = {**event.metadata}
+            if event.output_name in lineage:
+                metadata |= lineage_metadata(lineage[event.output_name])
+            if event.output_name in rows:
+                metadata["dagster/row_count"] = dg.MetadataValue.int(rows[event.output_name])
+            described[key] = event.with_metadata(metadata)
+    return described
 
 
 def _with_publication(event: _Event, lake: Lakehouse, published: Published) -> _Event:

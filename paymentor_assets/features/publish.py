@@ -18,9 +18,9 @@ from paymentor_assets.audit.publications import Publication, RunInfo, newest, pu
 from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
 from paymentor_assets.features.context import BuildInputs
 from paymentor_assets.features.project import load_manifest
-from paymentor_assets.features.tables import NAMESPACE, tables_by_stage
+from paymentor_assets.features.scratch import read_marts
+from paymentor_assets.features.tables import tables_by_stage
 from resources.crash_points import reach, register
-from resources.duck import connect
 from resources.lakehouse import Lakehouse, TableContract
 
 STAGE = "features"
@@ -52,26 +52,6 @@ class Published:
 def first_known_outcome(day: date) -> date:
     """The day through which files must speak before any outcome of `day` is known."""
     return day + min(HORIZONS.values())
-
-
-def read_marts(
-    scratch: Path, contracts: Sequence[TableContract], lender_id: str
-) -> dict[TableContract, pa.Table]:
-    """The marts as they stand in a scratch file, in the column order and types of the contracts.
-
-    An empty mart is a table of no rows: publishing it withdraws what was published before.
-    """
-    with connect(scratch, read_only=True) as con:
-        return {
-            contract: con.execute(
-                f"SELECT {', '.join(contract.column_names)} "
-                f"FROM {NAMESPACE}.{contract.name.split('.')[1]} WHERE lender_id = ?",
-                [lender_id],
-            )
-            .to_arrow_table()
-            .cast(contract.schema)
-            for contract in contracts
-        }
 
 
 def publish_marts(

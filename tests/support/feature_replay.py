@@ -15,7 +15,8 @@ from paymentor_assets.audit.publications import RunInfo
 from paymentor_assets.deployment import Deployment
 from paymentor_assets.features.build import dbt_environment, plan_build, prepare, run_dbt
 from paymentor_assets.features.project import load_manifest
-from paymentor_assets.features.publish import STAGE, read_marts
+from paymentor_assets.features.publish import STAGE
+from paymentor_assets.features.scratch import read_marts
 from paymentor_assets.features.tables import tables_by_stage
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.doors import Doors

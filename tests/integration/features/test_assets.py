@@ -67,6 +67,8 @@ def test_a_day_in_dagster(tmp_path: Path) -> None:
             dg.AssetKey(["raw", "payments"]),
             "amount",
         )
+        assert shown["intermediate/int_payment_days"]["dagster/row_count"].value == 1
+        assert "dagster/row_count" not in shown["staging/stg_payments"]
         checks = result.get_asset_check_evaluations()
         assert checks and all(check.passed for check in checks)
 
