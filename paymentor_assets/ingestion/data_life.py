@@ -13,14 +13,13 @@ Nothing is deleted here: see `purge`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, LessThanOrEqual
 
-from paymentor_assets.audit.digest import row_hash_sql
 from paymentor_assets.ids import deterministic_id
 from paymentor_assets.ingestion.consents.rules import load_fair_use
 from paymentor_assets.ingestion.contracts.tables import REJECTED_ROWS, raw_tables
@@ -202,10 +201,23 @@ def _proof(rows: pa.Table, due: Due) -> pa.Table:
             f"""
             SELECT $table_name AS table_name, {consent} AS consent_id, {link} AS link_ref_number,
                    count(*) AS rows_deleted,
-                   sha256(string_agg({row_hash_sql(contract.column_names)}, ''
-                          ORDER BY {row_hash_sql(contract.column_names)})) AS digest,
+                   sha256(string_agg({_row_hash_sql(contract.column_names)}, ''
+                          ORDER BY {_row_hash_sql(contract.column_names)})) AS digest,
                    $reason AS reason, $data_life AS data_life
             FROM due_rows GROUP BY 2, 3 ORDER BY 2, 3
             """,
             {"table_name": due.table, "reason": due.reason, "data_life": due.data_life},
         ).to_arrow_table()
+
+
+def _row_hash_sql(columns: Iterable[str]) -> str:
+    """DuckDB expression: SHA-256 over the columns, each written as length:text, NULL as `-`.
+
+    The length prefix keeps ('ab', 'c') apart from ('a', 'bc'); text is DuckDB's own shortest exact
+    form of the value.
+    """
+    parts = (
+        f"""coalesce(length(CAST("{c}" AS VARCHAR)) || ':' || CAST("{c}" AS VARCHAR), '-')"""
+        for c in columns
+    )
+    return f"sha256(concat({', '.join(parts)}))"

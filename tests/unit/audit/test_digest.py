@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
@@ -117,6 +118,40 @@ def test_chunks_and_string_widths_do_not_matter() -> None:
         content_digest(table, TEXTS) == content_digest(in_chunks, TEXTS)
         == content_digest(wide, TEXTS)
     )  # fmt: skip
+
+
+def test_a_slice_has_the_digest_of_a_copy_of_it() -> None:
+    """Nothing before or after the rows is read, nor what lies under nulls."""
+    whole = pa.Table.from_pylist(
+        [
+            {
+                "text": None if n % 3 == 0 else f"text {n:02}",
+                "amount": None if n % 4 == 0 else Decimal(n),
+                "is_it": None if n % 5 == 0 else n % 2 == 0,
+            }
+            for n in range(30)
+        ],
+        schema=ALL_TYPES.schema,
+    )
+    for start, length in [(0, 7), (3, 11), (9, 1), (17, 13)]:
+        part = whole.slice(start, length)
+        copy = pa.Table.from_pylist(part.to_pylist(), schema=ALL_TYPES.schema)
+        assert content_digest(part, ALL_TYPES) == content_digest(copy, ALL_TYPES)
+        rest = pa.concat_tables([whole.slice(0, start), whole.slice(start + length)])
+        back = pa.concat_tables([rest, part])
+        assert content_digest(back, ALL_TYPES) == content_digest(whole, ALL_TYPES)
+
+
+def test_what_is_no_number_is_one_value_however_it_was_computed() -> None:
+    rates = [
+        pa.array(np.array([bits], np.uint64).view(np.float64))
+        for bits in (0x7FF8 << 48, 0xFFF8 << 48)
+    ]
+    one, other = (
+        pa.table({n: rate if n == "rate" else pa.nulls(1) for n in ALL_TYPES.column_names})
+        for rate in rates
+    )
+    assert content_digest(one, ALL_TYPES) == content_digest(other, ALL_TYPES)
 
 
 def test_column_order_of_the_rows_does_not_matter_that_of_the_contract_does() -> None:
