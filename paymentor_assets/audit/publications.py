@@ -123,7 +123,8 @@ def publish_days(
 
     Only days whose content differs from what is published are written; when none differs, nothing
     is committed and the newest publication is returned with `is_new=False`. Rows must carry
-    `lender_id` and `as_of_date`, and nothing but the lender and days that are published.
+    `lender_id` and `as_of_date`, and nothing but the lender and days that are published. `tables`
+    is gone through twice, one after the other: a mapping may read each when it is asked for.
 
     Raises PublicationError when a table holds rows of another lender or day, or repeats a key.
     """
@@ -166,10 +167,9 @@ def publish_days(
     for contract, rows in tables.items():
         snapshot_id = _reusable_snapshot(covering, contract, digests[contract], changed)
         if snapshot_id is None:
-            mine = _rows_of(rows, changed)
             snapshot_id = lake.overwrite(
                 contract,
-                mine,
+                rows if changed == ordered else _rows_of(rows, changed),
                 lender_days(lender_id, changed),
                 {
                     **code_and_run,

@@ -18,7 +18,7 @@ from paymentor_assets.audit.publications import Publication, RunInfo, newest, pu
 from paymentor_assets.audit.sealing import refuse_changes_of_sealed_days
 from paymentor_assets.features.context import BuildInputs
 from paymentor_assets.features.project import load_manifest
-from paymentor_assets.features.scratch import read_marts
+from paymentor_assets.features.scratch import open_marts
 from paymentor_assets.features.tables import tables_by_stage
 from resources.crash_points import reach, register
 from resources.lakehouse import Lakehouse, TableContract
@@ -74,38 +74,38 @@ def publish_marts(
     """
     reach("features.after_build")
     by_stage = tables_by_stage(load_manifest())
-    features = read_marts(scratch, list(by_stage[STAGE].values()), lender_id)
     same_code = {
         day
         for day in set(sealed).intersection(days)
         if _code_version(newest(lake, STAGE, lender_id, day)) == run.code_version
     }
-    refuse_changes_of_sealed_days(
-        lake, same_code, stage=STAGE, lender_id=lender_id, tables=features
-    )
-    published = publish_days(
-        lake,
-        stage=STAGE,
-        lender_id=lender_id,
-        days=days,
-        tables=features,
-        inputs=inputs.all_ids,
-        run=run,
-    )
+    with open_marts(scratch, list(by_stage[STAGE].values()), lender_id) as features:
+        refuse_changes_of_sealed_days(
+            lake, same_code, stage=STAGE, lender_id=lender_id, tables=features
+        )
+        published = publish_days(
+            lake,
+            stage=STAGE,
+            lender_id=lender_id,
+            days=days,
+            tables=features,
+            inputs=inputs.all_ids,
+            run=run,
+        )
     reach("features.between_stages")
     known = [day for day in days if first_known_outcome(day) <= inputs.known_through]
     labels = None
     if known:
-        outcomes = read_marts(scratch, list(by_stage[LABELS].values()), lender_id)
-        labels = publish_days(
-            lake,
-            stage=LABELS,
-            lender_id=lender_id,
-            days=known,
-            tables=_of_days(outcomes, known),
-            inputs=inputs.all_ids,
-            run=run,
-        )
+        with open_marts(scratch, list(by_stage[LABELS].values()), lender_id) as outcomes:
+            labels = publish_days(
+                lake,
+                stage=LABELS,
+                lender_id=lender_id,
+                days=known,
+                tables=_of_days(outcomes, known),
+                inputs=inputs.all_ids,
+                run=run,
+            )
     reach("features.after_publish")
     return Published(published, labels)
 

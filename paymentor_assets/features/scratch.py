@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from paymentor_assets.features.tables import NAMESPACE
 from resources.duck import connect
 from resources.lakehouse import TableContract
 
+#: DuckDB keeps what it has read up to this; a mart is read once or twice.
+_READING = "1GB"
 
-def read_marts(
+
+@contextmanager
+def open_marts(
     scratch: Path, contracts: Sequence[TableContract], lender_id: str
-) -> dict[TableContract, pa.Table]:
+) -> Iterator[Mapping[TableContract, pa.Table]]:
     """The marts as they stand in a scratch file, in the column order and types of the contracts.
 
-    An empty mart is a table of no rows: publishing it withdraws what was published before.
+    Each is read when it is asked for: a day of a million customers is some gigabytes. Until the end
+    of the context nobody can write the file. An empty mart is a table of no rows: publishing it
+    withdraws what was published before.
     """
-    with connect(scratch, read_only=True) as con:
-        return {
-            contract: con.execute(
+    with connect(scratch, read_only=True, memory_limit=_READING) as con:
+        yield _Marts(con, tuple(contracts), lender_id)
+
+
+@dataclass(frozen=True)
+class _Marts(Mapping[TableContract, pa.Table]):
+    con: duckdb.DuckDBPyConnection
+    contracts: tuple[TableContract, ...]
+    lender_id: str
+
+    def __getitem__(self, contract: TableContract) -> pa.Table:
+        if contract not in self.contracts:
+            raise KeyError(contract.name)
+        return (
+            self.con.execute(
                 f"SELECT {', '.join(contract.column_names)} "
                 f"FROM {NAMESPACE}.{contract.name.split('.')[1]} WHERE lender_id = ?",
-                [lender_id],
+                [self.lender_id],
             )
             .to_arrow_table()
             .cast(contract.schema)
-            for contract in contracts
-        }
+        )
+
+    def __iter__(self) -> Iterator[TableContract]:
+        return iter(self.contracts)
+
+    def __len__(self) -> int:
+        return len(self.contracts)
 
 
 def row_counts(scratch: Path) -> dict[str, int]:

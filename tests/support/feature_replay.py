@@ -16,7 +16,7 @@ from paymentor_assets.deployment import Deployment
 from paymentor_assets.features.build import dbt_environment, plan_build, prepare, run_dbt
 from paymentor_assets.features.project import load_manifest
 from paymentor_assets.features.publish import STAGE
-from paymentor_assets.features.scratch import read_marts
+from paymentor_assets.features.scratch import open_marts
 from paymentor_assets.features.tables import tables_by_stage
 from paymentor_assets.ingestion.contracts.book import ContractBook
 from paymentor_assets.ingestion.doors import Doors
@@ -78,7 +78,8 @@ class House:
         prepare(plan)
         run_dbt(dbt_environment(settings, plan.place), plan, ("run",))
         contracts = list(tables_by_stage(load_manifest())[STAGE].values())
-        return read_marts(plan.place.scratch, contracts, self.lender.lender_id)
+        with open_marts(plan.place.scratch, contracts, self.lender.lender_id) as marts:
+            return dict(marts)
 
     def features_of(self, days: Sequence[date]) -> Digests:
         """Digests of the features of these days."""
