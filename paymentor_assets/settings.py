@@ -210,6 +210,11 @@ def home_path(env: Mapping[str, str]) -> Path:
     return (PROJECT_ROOT / env.get("PAYMENTOR_HOME", ".paymentor")).resolve()
 
 
+def current_home() -> Path:
+    """`$PAYMENTOR_HOME` of this process."""
+    return home_path(os.environ)
+
+
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     value = env.get(name)
     return (PROJECT_ROOT / value).resolve() if value else None

@@ -2,7 +2,8 @@
 
 dbt loads this module as a plugin (`dbt_project/profiles.yml`). What a build is about (lenders,
 days, snapshots) comes from a context file, or, for a developer's own `dbt build`, from a function
-that the profile names: this module knows neither publications nor lender contracts.
+that the profile names: this module knows neither publications nor lender contracts, nor where
+the home is.
 """
 
 from __future__ import annotations
@@ -110,13 +111,15 @@ class Plugin(BasePlugin):
     """The dbt-duckdb plugin: packaged extensions, pinned views, and the build's days."""
 
     def initialize(self, plugin_config: Mapping[str, Any]) -> None:
-        """Remember the function that makes a context when no context file is given."""
+        """Remember the functions that find the home and, without a context file, a context."""
+        self._home = str(plugin_config["home"])
         self._default_context = str(plugin_config["default_context"])
         self._connect: Callable[[], duckdb.DuckDBPyConnection] = duckdb.connect
         self._held: duckdb.DuckDBPyConnection | None = None
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Make the folder of the scratch file; DuckDB does not."""
+        """Place the scratch file in the home, in a folder that DuckDB would not make."""
+        creds.path = str(_named_function(self._home)() / creds.path)
         Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
         self._connect = lambda: duckdb.connect(creds.path, config=dict(config))
 
@@ -140,7 +143,8 @@ class Plugin(BasePlugin):
     def _context(self) -> BuildContext:
         path = os.environ.get(CONTEXT_VARIABLE)
         if path is None:
-            return _named_function(self._default_context)()
+            found: BuildContext = _named_function(self._default_context)()
+            return found
         try:
             return BuildContext.from_json(Path(path).read_text())
         except FileNotFoundError:
@@ -225,13 +229,11 @@ def _create_table(
         con.execute(f"INSERT INTO {name} VALUES {values}")
 
 
-def _named_function(name: str) -> Callable[[], BuildContext]:
+def _named_function(name: str) -> Callable[[], Any]:
     module_name, separator, function_name = name.partition(":")
     if not separator:
         raise UsageError(
-            f"default_context={name!r} in profiles.yml must be written module:function."
+            f"{name!r}, a function of the plugin in profiles.yml, must be written module:function."
         )
-    function: Callable[[], BuildContext] = getattr(
-        importlib.import_module(module_name), function_name
-    )
+    function: Callable[[], Any] = getattr(importlib.import_module(module_name), function_name)
     return function

@@ -19,7 +19,7 @@ from paymentor_assets.features.freshness import Freshness, freshness
 from paymentor_assets.features.project import PROJECT_DIR, TARGET
 from paymentor_assets.features.publish import LABELS, Published, publish_marts
 from paymentor_assets.lenders import Lender
-from paymentor_assets.settings import Settings, home_path
+from paymentor_assets.settings import Settings
 from resources.errors import PublicationError, UsageError
 from resources.lakehouse import Lakehouse
 from resources.warehouse import CONTEXT_VARIABLE
@@ -55,13 +55,8 @@ class BuildPlace:
 
 def dbt_environment(settings: Settings, place: BuildPlace) -> dict[str, str]:
     """Environment variables under which dbt finds the home, the pins and a place for artefacts."""
-    # dbt parses everything anew when a variable of its profile changes: a home that it would find
-    # by itself is not spelled out.
-    spelled_out = (
-        {} if home_path(os.environ) == settings.home else {"PAYMENTOR_HOME": str(settings.home)}
-    )
     return {
-        **spelled_out,
+        "PAYMENTOR_HOME": str(settings.home),
         CONTEXT_VARIABLE: str(place.context_path),
         "DBT_TARGET_PATH": str(place.target_path),
         "DBT_LOG_PATH": str(place.target_path),

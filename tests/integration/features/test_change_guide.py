@@ -1,9 +1,13 @@
-"""The guide for changing a feature does what it says, and publishes nothing."""
+"""The guide for changing a feature does what it says, and publishes nothing.
+
+A developer's scratch is old more often than not: before the guide this one is built for another day
+and from the SQL as it was, after the guide from SQL that is wrong.
+"""
 
 from __future__ import annotations
 
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from paymentor_assets.audit.publications import all_publications
@@ -14,6 +18,13 @@ from tests.integration.features.conftest import DAY, deliver_day, payment
 from tests.support.guides import lasting, steps, walk
 from tests.support.raw_lake import RawLake
 
+_BUILD = "dbt build -s account_features --vars '{as_of_date: %s}'"
+ANOTHER_DAY = f"""cd dbt_project
+../.venv/bin/{_BUILD % (DAY - timedelta(days=1))} | grep -o 'Built .*'
+cd .."""
+WRONG_SQL = f"""cd dbt_project
+sed -i 's/paid_amount >= 100/paid_amuont >= 100/' models/intermediate/accounts/int_*_payments.sql
+! ../.venv/bin/{_BUILD % DAY}"""
 GUIDE = PROJECT_ROOT / "docs" / "guides" / "change-a-feature.md"
 
 
@@ -24,7 +35,11 @@ def test_every_command_of_the_guide_says_what_the_guide_shows(tmp_path: Path) ->
 
     told = steps(GUIDE)
     assert len(told) > 3
-    said = walk([commands for commands, _ in told], tmp_path, project)
+    guide = [commands for commands, _ in told]
+    built, *said, refused = walk([ANOTHER_DAY, *guide, WRONG_SQL], tmp_path, project)
+    assert "int_account_payments, " in built
+    assert "account_features" not in built
+    assert "int_account_payments could not be built." in refused
     for (commands, output), real in zip(told, said, strict=True):
         assert lasting(real, tmp_path) == lasting(output, tmp_path), commands
     assert _published(raw) == before

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from paymentor_assets.lenders import Lender
 from resources.duck import connect
-from resources.errors import SettingsError
+from resources.errors import SettingsError, UsageError
 from resources.warehouse import (
     CONTEXT_VARIABLE,
     BuildContext,
@@ -48,20 +49,36 @@ def test_a_context_file_that_is_gone_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CONTEXT_VARIABLE, str(tmp_path / "gone.json"))
-    plugin = Plugin.create("resources.warehouse", config={"default_context": "a:b"})
+    plugin = Plugin.create("resources.warehouse", config={"home": "a:b", "default_context": "a:b"})
     with connect() as con, pytest.raises(SettingsError, match="does not exist"):
         plugin.configure_connection(con)
 
 
 def test_a_reader_only_loads_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CONTEXT_VARIABLE, raising=False)
-    plugin = Plugin.create("resources.warehouse", config={"default_context": "a:b"})
+    plugin = Plugin.create("resources.warehouse", config={"home": "a:b", "default_context": "a:b"})
     plugin.creds = SimpleNamespace(config_options={"access_mode": "READ_ONLY"})
     with connect() as con:
         plugin.configure_connection(con)
         assert con.execute("select count(*) from duckdb_views() where not internal").fetchone() == (
             0,
         )
+
+
+def test_a_scratch_lies_in_the_home_however_often_dbt_connects(home: Path) -> None:
+    functions = {"home": "paymentor_assets.settings:current_home", "default_context": "a:b"}
+    plugin = Plugin.create("resources.warehouse", config=functions)
+    credentials = DuckDBCredentials(schema="main", path="warehouse/mine/scratch.duckdb")
+    for _ in range(2):
+        plugin.update_connection_config(credentials, {})
+        assert Path(credentials.path) == home.resolve() / "warehouse" / "mine" / "scratch.duckdb"
+    assert Path(credentials.path).parent.is_dir()
+
+
+def test_a_function_of_the_plugin_is_written_with_its_module() -> None:
+    plugin = Plugin.create("resources.warehouse", config={"home": "home", "default_context": "a:b"})
+    with pytest.raises(UsageError, match=r"'home'.*must be written module:function"):
+        plugin.update_connection_config(DuckDBCredentials(schema="main", path="scratch.duckdb"), {})
 
 
 def test_a_source_that_is_not_in_the_lake_is_an_empty_typed_view() -> None:
