@@ -116,23 +116,14 @@ whole_months as (
     from totals
 ),
 
-spent as (
-    select
-        customer_number,
-        category,
-        {{ money('sum(amount)') }} as amount
-    from used
-    where direction = 'DEBIT' and age_days < 90
-    group by customer_number, category
-),
-
 spending as (
     select
         {%- for category in spend_categories() %}
         sum(case when category = '{{ category }}' then amount else 0 end) as {{ category }}_90d,
         {%- endfor %}
         customer_number
-    from spent
+    from used
+    where direction = 'DEBIT' and age_days < 90
     group by customer_number
 ),
 
