@@ -34,8 +34,10 @@
 
 {#- Standard deviation of the months over their mean; null with fewer than three or a mean of zero. -#}
 {% macro volatility_of_months(series, months) -%}
-    {%- set mean = '(' ~ sum_of_months(series, '{value}') ~ ' / ' ~ months ~ ')' -%}
-    {%- set squares = '(' ~ sum_of_months(series, '{value} * {value}') ~ ' / ' ~ months ~ ')' -%}
+    {%- set mean = '(cast(' ~ sum_of_months(series, '{value}') ~ ' as double) / ' ~ months ~ ')' -%}
+    {%- set squares -%}
+        (cast({{ sum_of_months(series, '{value} * {value}') }} as double) / {{ months }})
+    {%- endset -%}
     case
         when {{ months }} >= 3
             then round(
@@ -49,7 +51,7 @@
 {#- Slope of the least-squares line through the months, as a share of their mean a month; null as the
     volatility is. -#}
 {% macro trend_of_months(series, months) -%}
-    {%- set mean = '(' ~ sum_of_months(series, '{value}') ~ ' / ' ~ months ~ ')' -%}
+    {%- set mean = '(cast(' ~ sum_of_months(series, '{value}') ~ ' as double) / ' ~ months ~ ')' -%}
     {%- set middle = '((cast(' ~ months ~ ' as double) - 1) / 2 - {month})' -%}
     case
         when {{ months }} >= 3
