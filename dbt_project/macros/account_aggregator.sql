@@ -20,25 +20,24 @@
     {{ return(['rent', 'emi', 'insurance']) }}
 {%- endmacro %}
 
-{#- The six months of 30 days before a day are columns `<series>_m0` (the newest) to `<series>_m5`;
-    `months` says how many of them lie wholly in the history. -#}
-{% macro sum_of_months(series, months, term) -%}
+{#- The six months of 30 days before a day are columns `<series>_m0` (the newest) to `<series>_m5`,
+    DOUBLE; `months` says how many of them lie wholly in the history, and the others are zero. -#}
+{% macro sum_of_months(series, term) -%}
     (
         {%- for month in range(6) %}
-        {%- set value = 'cast(' ~ series ~ '_m' ~ month ~ ' as double)' %}
-        {% if not loop.first %}+ {% endif %}case
-            when {{ months }} > {{ month }}
-                then {{ term | replace('{value}', value) | replace('{month}', month | string) }}
-            else cast(0 as double)
-        end
+        {%- set value = series ~ '_m' ~ month %}
+        {% if not loop.first %}+ {% endif %}
+        {{- term | replace('{value}', value) | replace('{month}', month | string) }}
         {%- endfor %}
     )
 {%- endmacro %}
 
 {#- Standard deviation of the months over their mean; null with fewer than three or a mean of zero. -#}
 {% macro volatility_of_months(series, months) -%}
-    {%- set mean = '(' ~ sum_of_months(series, months, '{value}') ~ ' / ' ~ months ~ ')' -%}
-    {%- set squares = '(' ~ sum_of_months(series, months, '{value} * {value}') ~ ' / ' ~ months ~ ')' -%}
+    {%- set mean = '(cast(' ~ sum_of_months(series, '{value}') ~ ' as double) / ' ~ months ~ ')' -%}
+    {%- set squares -%}
+        (cast({{ sum_of_months(series, '{value} * {value}') }} as double) / {{ months }})
+    {%- endset -%}
     case
         when {{ months }} >= 3
             then round(
@@ -52,12 +51,12 @@
 {#- Slope of the least-squares line through the months, as a share of their mean a month; null as the
     volatility is. -#}
 {% macro trend_of_months(series, months) -%}
-    {%- set mean = '(' ~ sum_of_months(series, months, '{value}') ~ ' / ' ~ months ~ ')' -%}
+    {%- set mean = '(cast(' ~ sum_of_months(series, '{value}') ~ ' as double) / ' ~ months ~ ')' -%}
     {%- set middle = '((cast(' ~ months ~ ' as double) - 1) / 2 - {month})' -%}
     case
         when {{ months }} >= 3
             then round(
-                12 * {{ sum_of_months(series, months, middle ~ ' * {value}') }}
+                12 * {{ sum_of_months(series, middle ~ ' * {value}') }}
                 / (cast({{ months }} as double) * ({{ months }} * {{ months }} - 1))
                 / nullif({{ mean }}, cast(0 as double)),
                 6

@@ -43,3 +43,14 @@
         else 'current'
     end
 {%- endmacro %}
+
+{#- The number of the stretch of days that a DATE lies in, counted from 1900; each is as long as an
+    account keeps its last snapshot. -#}
+{% macro carry_stretch(day) -%}
+    cast(
+        floor(
+            cast({{ days_between("cast('1900-01-01' as date)", day) }} as double)
+            / {{ var('snapshot_carry_days') }}
+        ) as int
+    )
+{%- endmacro %}

@@ -27,19 +27,23 @@ arrivals as (
         > (select {{ plus_days('min(days.as_of_date)', -180) }} from {{ ref('int_as_of_dates') }} as days)
 ),
 
--- Equality on the day finds the snapshots before a payment faster than a range does.
+-- Equality on a stretch of days finds the snapshots before a payment faster than a range of days does.
+-- A stretch is as long as a snapshot is carried, so those of interest lie in one or two of them.
+snapshots as (
+    select
+        versions.*,
+        {{ carry_stretch('versions.snapshot_date') }} as stretch
+    from {{ ref('int_portfolio_versions') }} as versions
+),
+
 looked_up as (
     select
         arrivals.account_id,
         arrivals.value_date,
         arrivals.known_from,
-        {{ plus_days('arrivals.value_date', '-offsets.days_before') }} as snapshot_date
+        {{ carry_stretch(plus_days('arrivals.value_date', -1)) }} - stretches.before as stretch
     from arrivals
-    cross join (
-        {%- for days_before in range(1, var('snapshot_carry_days') + 1) %}
-        {% if not loop.first %}union all {% endif %}select {{ days_before }} as days_before
-        {%- endfor %}
-    ) as offsets
+    cross join (select 0 as before union all select 1 as before) as stretches
 ),
 
 standing as (
@@ -48,23 +52,26 @@ standing as (
         looked_up.value_date,
         looked_up.known_from,
         case
-            when versions.days_past_due > 0
-                then {{ plus_days('versions.snapshot_date', '1 - versions.days_past_due') }}
-            else versions.next_due_date
+            when snapshots.days_past_due > 0
+                then {{ plus_days('snapshots.snapshot_date', '1 - snapshots.days_past_due') }}
+            else snapshots.next_due_date
         end as due_date,
-        versions.overdue_amount
-        + case when versions.next_due_date is not null then versions.emi_amount else 0 end
+        snapshots.overdue_amount
+        + case when snapshots.next_due_date is not null then snapshots.emi_amount else 0 end
             as owed_amount,
         row_number() over (
             partition by looked_up.account_id, looked_up.value_date, looked_up.known_from
-            order by versions.snapshot_date desc nulls last
+            order by snapshots.snapshot_date desc nulls last
             -- unique: one version of a snapshot is known at an instant.
         ) as recency
     from looked_up
-    inner join {{ ref('int_portfolio_versions') }} as versions
-        on looked_up.account_id = versions.account_id
-        and looked_up.snapshot_date = versions.snapshot_date
-        and {{ known_at('versions', 'looked_up.known_from') }}
+    inner join snapshots
+        on looked_up.account_id = snapshots.account_id
+        and looked_up.stretch = snapshots.stretch
+        and snapshots.snapshot_date
+        between {{ plus_days('looked_up.value_date', -var('snapshot_carry_days')) }}
+        and {{ plus_days('looked_up.value_date', -1) }}
+        and {{ known_at('snapshots', 'looked_up.known_from') }}
 )
 
 select

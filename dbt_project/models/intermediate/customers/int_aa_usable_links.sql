@@ -54,6 +54,11 @@ select
     consent_id,
     currency,
     {{ money('current_balance') }} as current_balance,
-    {{ lender_day('last_fetched_at_utc') }} as last_fetched_date
+    {{ lender_day('last_fetched_at_utc') }} as last_fetched_date,
+    -- Millions of transactions are told apart by a number faster than by two texts.
+    cast(
+        dense_rank() over (order by consent_id asc nulls last, link_ref_number asc nulls last)
+        as bigint
+    ) as link_number
 from ranked
 where recency = 1
