@@ -14,7 +14,7 @@ attempts as (
         zones.time_zone,
         contacts.channel,
         contacts.contact_date,
-        {{ utc_to_local('contacts.contacted_at_utc', 'zones.time_zone') }} as contacted_at_local,
+        {{ borrower_local('contacts.contacted_at_utc', 'zones.time_zone') }} as contacted_at_local,
         contacts.contacted_at_utc,
         contacts.is_randomised,
         case
