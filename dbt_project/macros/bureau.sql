@@ -79,9 +79,8 @@
             select
                 delivered.*,
                 {{ status_digits('delivered.payment_history') }} as digits,
-                length(trim(trailing '0' from translate(
-                    {{ status_digits('delivered.payment_history') }}, 'BD', '00'
-                ))) as oldest_late
+                -- Months that were late or lost begin where these trailing ones end.
+                length(trim(trailing '0BDE' from delivered.payment_history)) as oldest_late
             from {{ lines }} as delivered
         ) as said
     )
