@@ -26,7 +26,7 @@ spans as (
         product,
         kind,
         {{ span_days('age_days') }} as span_days,
-        sum(times) as times,
+        cast(sum(times) as int) as times,
         min(age_days) as age_days
     from seen
     group by 1, 2, 3, 4, 5, 6

@@ -63,7 +63,7 @@ enquiry_spans as (
                 then {{ length }}
             {%- endfor %}
         end as span_days,
-        count(*) as enquiries
+        cast(count(*) as int) as enquiries
     from {{ ref('int_as_of_dates') }} as days
     inner join enquiries
         on {{ in_window('enquiries.enquiry_date', 'days.as_of_date', 180) }}
