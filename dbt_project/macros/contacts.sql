@@ -53,7 +53,7 @@
 
 {#- The decayed count of rows that have `millionths`, of those that meet the condition. -#}
 {% macro decayed(counted, condition='true') -%}
-    sum(case when {{ condition }} then {{ counted }} * millionths else 0 end) / 1000000
+    cast(sum(case when {{ condition }} then {{ counted }} * millionths else 0 end) as double) / 1000000
 {%- endmacro %}
 
 {#- The right party was spoken to; a promise to pay can only be made by that party. -#}
