@@ -6,7 +6,7 @@ No Iceberg, no dbt, no tests, no publication: what is left is what the features 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,28 @@ def create_models(
     `parquet` holds `<source>.parquet` files; a source without one is empty. Raises what DuckDB
     raises.
     """
+    _create_sources(con, parquet)
+    for node, code in compiled_models(target, wanted):
+        kind = "VIEW" if node["config"]["materialized"] == "view" else "TABLE"
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {node['schema']}")
+        con.execute(f"CREATE {kind} {node['schema']}.{node['name']} AS {code}")
+
+
+def compiled_models(
+    target: Path, wanted: Collection[str] | None = None
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each model of that build, in its order: the manifest's node, and its compiled SQL.
+
+    `wanted` as in `create_models`. Names in the SQL are without the scratch file.
+    """
     manifest = json.loads((target / "manifest.json").read_text())
     results = json.loads((target / "run_results.json").read_text())["results"]
     chosen = None if wanted is None else _with_parents(manifest, wanted)
-    _create_sources(con, parquet)
     for result in results:
         name = result["unique_id"]
         node = manifest["nodes"].get(name, {})
         if node.get("resource_type") == "model" and (chosen is None or name in chosen):
-            kind = "VIEW" if node["config"]["materialized"] == "view" else "TABLE"
-            con.execute(f"CREATE SCHEMA IF NOT EXISTS {node['schema']}")
-            con.execute(f"CREATE {kind} {node['schema']}.{node['name']} AS {_code(node, target)}")
+            yield node, _code(node, target)
 
 
 def _code(node: dict[str, Any], target: Path) -> str:

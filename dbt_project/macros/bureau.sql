@@ -22,8 +22,16 @@
         {%- for late in [6, 5, 4, 3, 2, 1] %}
         when {{ newest }} like '%{{ late }}%' then {{ late }}
         {%- endfor %}
-        when {{ newest }} like '%0%' or {{ newest }} like '%E%' then 0
+        when {{ is_ever_clear(history, months) }} then 0
     end
+{%- endmacro %}
+
+{#- Condition: one of the newest `months` of a history string was paid as agreed or had no balance. -#}
+{% macro is_ever_clear(history, months) -%}
+    (
+        substring({{ history }}, 1, {{ months }}) like '%0%'
+        or substring({{ history }}, 1, {{ months }}) like '%E%'
+    )
 {%- endmacro %}
 
 {#- A history string as digits on the scale of `worst_status`; B and D stay, since they say nothing. -#}
@@ -50,7 +58,8 @@
 {%- endmacro %}
 
 {#- What is read from each tradeline before lines are added up; `lines` has the columns of
-    stg_bureau_tradelines. Rolls are counted only in strings that were ever late: few are. -#}
+    stg_bureau_tradelines. Most strings were never late, so that only the others are read month by
+    month. -#}
 {% macro tradeline_facts(lines) -%}
     (
         select
@@ -59,6 +68,12 @@
             cast(
                 said.closed_date is null or said.closed_date > said.report_date as boolean
             ) as is_open,
+            {%- for months in [3, 6, 12, 24] %}
+            case
+                when said.oldest_late > 0 then {{ worst_status('said.payment_history', months) }}
+                when {{ is_ever_clear('said.payment_history', months) }} then 0
+            end as worst_status_{{ months }}m,
+            {%- endfor %}
             {%- for name, next_month in [
                 ('late', ''), ('worse', '{newer} > {older}'), ('cured', "{newer} = '0'")
             ] %}
@@ -77,19 +92,23 @@
             end as first_late_on_book
         from (
             select
-                delivered.*,
-                {{ status_digits('delivered.payment_history') }} as digits,
-                length(trim(trailing '0' from translate(
-                    {{ status_digits('delivered.payment_history') }}, 'BD', '00'
-                ))) as oldest_late
-            from {{ lines }} as delivered
+                aged.*,
+                case when aged.oldest_late > 0 then {{ status_digits('aged.payment_history') }} end
+                    as digits
+            from (
+                select
+                    delivered.*,
+                    -- What is left ends with the oldest month that was late or lost.
+                    length(trim(trailing '0BDE' from delivered.payment_history)) as oldest_late
+                from {{ lines }} as delivered
+            ) as aged
         ) as said
     )
 {%- endmacro %}
 
 {#- Lines added up: the columns that a report and a set of furnished accounts have in common. -#}
 {% macro tradeline_totals() -%}
-    cast(sum(case when is_open then 1 else 0 end) as int) as open_tradelines,
+    cast(count(case when is_open then 1 end) as int) as open_tradelines,
     {{ money('sum(case when is_open then sanctioned_amount else 0 end)') }} as total_sanctioned,
     {{ money('sum(case when is_open then current_balance else 0 end)') }} as total_balance,
     {{ money('sum(case when is_open then overdue_amount else 0 end)') }} as bureau_overdue,
@@ -100,14 +119,14 @@
     {{ money('sum(case when is_open and not is_own_account then emi_amount else 0 end)') }}
         as other_emi_monthly,
     {%- for months in [3, 6, 12, 24] %}
-    cast(max({{ worst_status('payment_history', months) }}) as int) as worst_status_{{ months }}m,
+    cast(max(worst_status_{{ months }}m) as int) as worst_status_{{ months }}m,
     {%- endfor %}
     {{ money('min(case when is_open then current_balance end)') }} as min_credit_balance,
     {{ money('max(case when is_open then current_balance end)') }} as max_credit_balance,
     {{ money('round(median(case when is_open then cast(current_balance as double) end), 2)') }}
         as median_credit_balance,
     {%- for product in credit_products() + ['other'] %}
-    cast(sum(case when is_open and product_group = '{{ product }}' then 1 else 0 end) as int)
+    cast(count(case when is_open and product_group = '{{ product }}' then 1 end) as int)
         as open_{{ product }}_lines,
     {%- endfor %}
     cast(min(opened_date) as date) as oldest_line_opened_date,

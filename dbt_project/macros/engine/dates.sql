@@ -69,7 +69,7 @@
 {%- endmacro %}
 
 {% macro default__joined_sorted(expression) -%}
-    string_agg(distinct {{ expression }}, ';' order by {{ expression }} asc)
+    nullif(array_to_string(list_sort(list_distinct(list({{ expression }}))), ';'), '')
 {%- endmacro %}
 
 {% macro spark__joined_sorted(expression) -%}

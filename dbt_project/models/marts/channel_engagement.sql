@@ -31,7 +31,7 @@ messages as (
     select
         customers.lender_id,
         messages.*,
-        {{ utc_to_local('messages.contacted_at_utc', 'customers.time_zone') }} as contacted_at_local
+        {{ borrower_local('messages.contacted_at_utc', 'customers.time_zone') }} as contacted_at_local
     from {{ ref('int_customer_standing') }} as customers
     inner join {{ ref('int_platform_contacts') }} as messages
         on customers.as_of_date = messages.as_of_date

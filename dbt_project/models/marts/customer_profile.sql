@@ -1,3 +1,9 @@
+-- Own instalments come from the portfolio, those elsewhere from the bureau: without a report the sum
+-- is unknown, not small.
+{%- set total_emi_monthly = money('customers.own_emi_monthly + bureau.other_emi_monthly') %}
+{%- set income_monthly = money(
+    'coalesce(cashflow.salary_monthly, customers.declared_monthly_income)'
+) %}
 with
 
 purposes as (
@@ -35,24 +41,6 @@ identity_conflicts as (
         where is_conflict and conflicting_customer_id is not null
     ) as parties
     group by parties.as_of_date, parties.customer_id
-),
-
-burdens as (
-    select
-        customers.as_of_date,
-        customers.customer_id,
-        -- Own instalments come from the portfolio, those elsewhere from the bureau: without a report
-        -- the sum is unknown, not small.
-        {{ money('customers.own_emi_monthly + bureau.other_emi_monthly') }} as total_emi_monthly,
-        {{ money('coalesce(cashflow.salary_monthly, customers.declared_monthly_income)') }}
-            as income_monthly
-    from {{ ref('int_customer_standing') }} as customers
-    left join {{ ref('int_customer_bureau') }} as bureau
-        on customers.as_of_date = bureau.as_of_date
-        and customers.customer_id = bureau.customer_id
-    left join {{ ref('int_customer_cashflow') }} as cashflow
-        on customers.as_of_date = cashflow.as_of_date
-        and customers.customer_id = cashflow.customer_id
 )
 
 select
@@ -71,7 +59,7 @@ select
     cast(customers.email_token as string) as email_token,
     cast(customers.currency as string) as currency,
     {{ money('customers.declared_monthly_income') }} as declared_monthly_income,
-    {{ money('burdens.income_monthly') }} as income_monthly,
+    {{ income_monthly }} as income_monthly,
     cast(false as boolean) as is_income_imputed,
     cast(bureau.bureau_score as int) as bureau_score,
     cast(bureau.bureau_report_date as date) as bureau_report_date,
@@ -80,14 +68,14 @@ select
     {{ money('bureau.total_balance') }} as total_balance,
     {{ money('bureau.bureau_overdue') }} as bureau_overdue,
     cast(bureau.utilisation as double) as utilisation,
-    {{ money('burdens.total_emi_monthly') }} as total_emi_monthly,
+    {{ total_emi_monthly }} as total_emi_monthly,
     cast(bureau.enquiries_30d as int) as enquiries_30d,
     cast(bureau.enquiries_90d as int) as enquiries_90d,
     cast(bureau.enquiries_180d as int) as enquiries_180d,
     cast(bureau.worst_status_6m as int) as worst_status_6m,
     cast(bureau.worst_status_12m as int) as worst_status_12m,
     cast(bureau.worst_status_24m as int) as worst_status_24m,
-    cast({{ ratio('burdens.total_emi_monthly', 'burdens.income_monthly') }} as double)
+    cast({{ ratio(total_emi_monthly, income_monthly) }} as double)
         as debt_to_income,
     cast(cashflow.savings_rate as double) as savings_rate,
     {{ money('cashflow.monthly_inflow_mean') }} as monthly_inflow_mean,
@@ -160,7 +148,7 @@ select
     cast(cashflow.income_regularity as double) as income_regularity,
     cast(cashflow.salary_volatility as double) as salary_volatility,
     {{ money('cashflow.fixed_obligations_monthly') }} as fixed_obligations_monthly,
-    cast({{ ratio('cashflow.fixed_obligations_monthly', 'burdens.income_monthly') }} as double)
+    cast({{ ratio('cashflow.fixed_obligations_monthly', income_monthly) }} as double)
         as fixed_obligation_share,
     {{ money('cashflow.min_balance_before_emi_90d') }} as min_balance_before_emi_90d,
     {{ money('cashflow.bank_balance') }} as bank_balance,
@@ -171,9 +159,6 @@ select
     {{ money('cashflow.mean_balance_180d') }} as mean_balance_180d,
     cast(cashflow.balance_volatility_180d as double) as balance_volatility_180d
 from {{ ref('int_customer_standing') }} as customers
-inner join burdens
-    on customers.as_of_date = burdens.as_of_date
-    and customers.customer_id = burdens.customer_id
 inner join {{ ref('int_customer_flags') }} as flags
     on customers.as_of_date = flags.as_of_date
     and customers.customer_id = flags.customer_id

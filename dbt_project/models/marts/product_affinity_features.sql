@@ -16,20 +16,6 @@ seen as (
         on customers.customer_id = signals.customer_id
         and {{ in_window('signals.signal_date', 'days.as_of_date', 180) }}
         and {{ known_at('signals', 'days.cutoff_utc') }}
-),
-
-spans as (
-    select
-        lender_id,
-        as_of_date,
-        customer_id,
-        product,
-        kind,
-        {{ span_days('age_days') }} as span_days,
-        sum(times) as times,
-        min(age_days) as age_days
-    from seen
-    group by 1, 2, 3, 4, 5, 6
 )
 
 select
@@ -40,11 +26,11 @@ select
     {%- for kind, one in product_signals() %}
     {%- for length in windows() %}
     cast(
-        {{ sum_in_window("case when kind = '" ~ kind ~ "' then times else 0 end", length) }} as int
+        sum(case when kind = '{{ kind }}' and age_days < {{ length }} then times else 0 end) as int
     ) as {{ kind }}_{{ length }}d,
     {%- endfor %}
     cast(min(case when kind = '{{ kind }}' then age_days end) as int)
         as days_since_{{ one }}{% if not loop.last %},{% endif %}
     {%- endfor %}
-from spans
+from seen
 group by lender_id, customer_id, product, as_of_date

@@ -24,6 +24,7 @@ from paymentor_assets.features.tables import feature_tables
 from resources.duck import connect
 from resources.errors import PublicationError, SealedDayError
 from tests.integration.features.conftest import DAY, NEXT, deliver_day, payment
+from tests.support.plans import create_empty, keyless_by_model, keyless_joins
 from tests.support.raw_lake import RawLake
 
 
@@ -97,6 +98,20 @@ def test_pandas_computes_the_same_payments_and_cash_flow(lake: RawLake, tmp_path
     assert differing("m", ours, theirs.drop("A7")) == [
         "m: 1 keys and the columns [] are on one side only"
     ]
+
+
+def test_no_model_compares_all_rows_with_all_rows(lake: RawLake, tmp_path: Path) -> None:
+    target = BuildPlace.of(lake.settings).target_path
+    with connect() as con:
+        create_empty(con, target, tmp_path)
+        assert keyless_by_model(con, target) == {}
+        joined = "FROM intermediate.int_contacts AS c {} JOIN features.customer_profile AS p ON {}"
+        same = "c.customer_id = p.customer_id"
+        known = "(c.known_until IS NULL OR c.known_until > p.last_engaged_at_utc)"
+        loop = ["BLOCKWISE_NL_JOIN of int_contacts and customer_profile"]
+        assert keyless_joins(con, joined.format("INNER", f"{same} AND {known}")) == []
+        assert keyless_joins(con, joined.format("LEFT", f"{same} AND {known}")) == loop
+        assert keyless_joins(con, joined.format("INNER", f"{same} OR c.channel = p.city")) == loop
 
 
 def test_the_same_again_starts_nothing_and_commits_nothing(

@@ -14,7 +14,7 @@ attempts as (
         zones.time_zone,
         contacts.channel,
         contacts.contact_date,
-        {{ utc_to_local('contacts.contacted_at_utc', 'zones.time_zone') }} as contacted_at_local,
+        {{ borrower_local('contacts.contacted_at_utc', 'zones.time_zone') }} as contacted_at_local,
         contacts.contacted_at_utc,
         contacts.is_randomised,
         case
@@ -47,12 +47,12 @@ select
     known_from,
     known_until,
     cast(count(*) as int) as attempts,
-    cast(sum(case when is_engaged then 1 else 0 end) as int) as engaged,
-    cast(sum(case when is_randomised then 1 else 0 end) as int) as randomised_attempts,
-    cast(sum(case when is_randomised and is_engaged then 1 else 0 end) as int)
+    cast(count(case when is_engaged then 1 end) as int) as engaged,
+    cast(count(case when is_randomised then 1 end) as int) as randomised_attempts,
+    cast(count(case when is_randomised and is_engaged then 1 end) as int)
         as randomised_engaged,
     {%- for reaction, outcome in reactions() %}
-    cast(sum(case when outcome = '{{ outcome }}' then 1 else 0 end) as int) as {{ reaction }},
+    cast(count(case when outcome = '{{ outcome }}' then 1 end) as int) as {{ reaction }},
     {%- endfor %}
     cast(max(contacted_at_utc) as timestamp) as last_attempt_at_utc
 from placed

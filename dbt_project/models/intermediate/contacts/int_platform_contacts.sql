@@ -1,11 +1,10 @@
 -- noqa: disable=LT02
 -- The platform's own messages as a day knew them: one row an action, whatever the order, number and
--- repetition of its provider events.
+-- repetition of its provider events: what is repeated changes no earliest and no latest instant.
 with
 
 events as (
-    select distinct
-        event_id,
+    select
         event_type,
         action_id,
         customer_id,

@@ -3,11 +3,12 @@
 -- median of lines cannot be put together from medians of some of them.
 with
 
-tradelines as (
+-- Read before versions are ordered: numbers sort faster than the strings they are read from.
+facts as (
     select
         tradelines.*,
         {{ known_interval(['tradelines.report_id', 'tradelines.tradeline_id']) }}
-    from {{ ref('stg_bureau_tradelines') }} as tradelines
+    from {{ tradeline_facts(ref('stg_bureau_tradelines')) }} as tradelines
 ),
 
 states as (
@@ -20,11 +21,7 @@ states as (
             order by instants.known_from asc nulls last
             -- unique: instants are distinct.
         ) as state_until
-    from (select distinct report_id, currency, known_from from tradelines) as instants
-),
-
-facts as (
-    select read.* from {{ tradeline_facts('tradelines') }} as read
+    from (select distinct report_id, currency, known_from from facts) as instants
 ),
 
 lines as (

@@ -51,24 +51,16 @@ enquiries as (
     from {{ ref('stg_bureau_enquiries') }} as enquiries
 ),
 
--- Few rows are left of many before they are spread over products and windows.
-enquiry_spans as (
+enquiries_known as (
     select
         days.as_of_date,
         enquiries.customer_id,
         enquiries.product_group,
-        case
-            {%- for length in [7, 30, 90, 180] %}
-            when {{ in_window('enquiries.enquiry_date', 'days.as_of_date', length) }}
-                then {{ length }}
-            {%- endfor %}
-        end as span_days,
-        count(*) as enquiries
+        {{ days_between('enquiries.enquiry_date', 'days.as_of_date') }} as age_days
     from {{ ref('int_as_of_dates') }} as days
     inner join enquiries
         on {{ in_window('enquiries.enquiry_date', 'days.as_of_date', 180) }}
         and {{ known_at('enquiries', 'days.cutoff_utc') }}
-    group by 1, 2, 3, 4
 ),
 
 enquiry_counts as (
@@ -76,18 +68,13 @@ enquiry_counts as (
         as_of_date,
         customer_id
         {%- for length in [7, 30, 90, 180] %},
-        sum(case when span_days <= {{ length }} then enquiries else 0 end)
-            as enquiries_{{ length }}d
+        count(case when age_days < {{ length }} then 1 end) as enquiries_{{ length }}d
         {%- for product in credit_products() + ['other'] %},
-        sum(
-            case
-                when span_days <= {{ length }} and product_group = '{{ product }}' then enquiries
-                else 0
-            end
-        ) as {{ product }}_enquiries_{{ length }}d
+        count(case when age_days < {{ length }} and product_group = '{{ product }}' then 1 end)
+            as {{ product }}_enquiries_{{ length }}d
         {%- endfor %}
         {%- endfor %}
-    from enquiry_spans
+    from enquiries_known
     group by as_of_date, customer_id
 ),
 

@@ -133,21 +133,17 @@ ranked as (
                 strength desc nulls last,
                 customer_id asc nulls last
         ) as preference,
-        lead(customer_id) over (
+        {%- for column in ['customer_id', 'is_contradicted', 'strength'] %}
+        lead({{ column }}) over (
             partition by as_of_date, source, record_id
             order by
                 customer_id = named_customer_id desc nulls last,
                 is_contradicted asc nulls last,
                 strength desc nulls last,
                 customer_id asc nulls last
-        ) as rival_customer_id,
-        count(*) over (partition by as_of_date, source, record_id) as candidates,
-        count(case when not is_contradicted then 1 end) over (
-            partition by as_of_date, source, record_id, strength
-        ) as equally_strong,
-        max(case when not is_contradicted then strength else 0 end) over (
-            partition by as_of_date, source, record_id
-        ) as greatest_strength
+        ) as rival_{{ column }},
+        {%- endfor %}
+        count(*) over (partition by as_of_date, source, record_id) as candidates
     from evidence
 ),
 
@@ -155,10 +151,14 @@ chosen as (
     select
         *,
         cast(coalesce(customer_id = named_customer_id, true) as boolean) as is_subject,
+        -- The rival is the strongest of the others.
         cast(
             is_contradicted
-            or strength < greatest_strength
-            or (equally_strong > 1 and strength > 0) as boolean
+            or coalesce(
+                not rival_is_contradicted
+                and (rival_strength > strength or (rival_strength = strength and strength > 0)),
+                false
+            ) as boolean
         ) as is_conflict
     from ranked
     where preference = 1

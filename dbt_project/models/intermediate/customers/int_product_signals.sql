@@ -34,21 +34,21 @@ responses as (
 ),
 
 signals as (
-    {%- for event_type, kind in [
-        ('product_view', 'views'), ('calculator', 'calculations'), ('apply_start', 'applications')
-    ] %}
     select
         customer_id,
         product,
-        '{{ kind }}' as kind,
+        case event_type
+            when 'product_view' then 'views'
+            when 'calculator' then 'calculations'
+            when 'apply_start' then 'applications'
+        end as kind,
         event_date as signal_date,
         known_from,
         known_until
     from clicks
-    where event_type = '{{ event_type }}'
+    where event_type in ('product_view', 'calculator', 'apply_start')
 
     union all
-    {%- endfor %}
 
     select customer_id, product, 'enquiries', enquiry_date, known_from, known_until
     from enquiries
