@@ -226,11 +226,19 @@ _POINTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> PlanningWorld:
+    """A day that was planned without a death."""
+    world = PlanningWorld(tmp_path_factory.mktemp("untouched")).set_up(4)
+    world.plan()
+    return world
+
+
 @pytest.mark.parametrize("point", _POINTS)
-def test_a_death_in_the_first_plan_is_made_good_by_the_next_run(tmp_path: Path, point: str) -> None:
-    untouched = PlanningWorld(tmp_path / "a").set_up(4)
-    untouched.plan()
-    world = PlanningWorld(tmp_path / "b").set_up(4)
+def test_a_death_in_the_first_plan_is_made_good_by_the_next_run(
+    tmp_path: Path, untouched: PlanningWorld, point: str
+) -> None:
+    world = PlanningWorld(tmp_path).set_up(4)
 
     with armed(point), pytest.raises(SimulatedCrash):
         world.plan()
