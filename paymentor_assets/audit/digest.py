@@ -61,7 +61,15 @@ def digests_by_day(rows: pa.Table, contract: TableContract) -> dict[date, DayDig
 def _counted(rows: pa.Table, contract: TableContract) -> pa.Table:
     """The columns that count, in the order and of the types that the contract says."""
     names = digested_columns(contract)
-    return rows.select(names).cast(pa.schema([contract.schema.field(name) for name in names]))
+    fields = [contract.schema.field(name) for name in names]
+    return rows.select(names).cast(pa.schema([f.with_type(_wide(f.type)) for f in fields]))
+
+
+def _wide(kind: pa.DataType) -> pa.DataType:
+    """The type to count a column in: a column of `string` holds 2 GB, and then Arrow gives up."""
+    if pa.types.is_string(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary(kind) else kind
 
 
 def _in_order(rows: pa.Table, contract: TableContract, *before: str) -> pa.Array:
@@ -90,7 +98,7 @@ def _parts(column: pa.ChunkedArray) -> Iterator[memoryview]:
     for chunk in column.chunks:
         yield _fixed(chunk.is_valid().cast(pa.uint8()))
     held = [chunk for chunk in column.drop_null().chunks if len(chunk)]
-    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+    if pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type):
         yield from (_fixed(pc.binary_length(chunk)) for chunk in held)
         yield from (_texts(chunk) for chunk in held)
     elif pa.types.is_boolean(column.type):
@@ -111,6 +119,6 @@ def _fixed(values: pa.Array) -> memoryview:
 
 def _texts(values: pa.Array) -> memoryview:
     """The bytes of texts, one after the other."""
-    offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)
+    offsets = np.frombuffer(values.buffers()[1], dtype=np.int64)
     start, end = offsets[values.offset], offsets[values.offset + len(values)]
     return memoryview(values.buffers()[2] or b"")[start:end]
